@@ -1,1 +1,38 @@
-//! Placeholder.
+//! Streams: who publishes, who watches, what is kept and what is dropped.
+//!
+//! A stream is a log, a player is a cursor. A [`Publisher`] appends frames; the stream keeps them back to the last
+//! key frame (the frame log). For each wire [`Format`] somebody watches, it keeps a second log of ready bytes,
+//! muxed once whatever the number of players. A player is a position in such a log and a socket; a slow one falls
+//! behind, and past the limit jumps to the newest key frame. Nobody waits for anybody.
+//!
+//! Readers come in three shapes over the same logs:
+//! - [`FrameReader`]: frames in order, for whatever makes something new of them (segments, recordings, relays);
+//! - [`ByteReader`]: ready bytes for one consumer that is an ordinary task (TLS connections, HTTP bodies);
+//! - [`Player`]: ready bytes written by a worker (see [`Workers`]) straight to a plain TCP socket, one vectored write a walk.
+//!
+//! The hub names no protocol, asks no policy (it only carries the question, see [`Admission`]) and parses no bytes.
+//! Times are on the stream's own timeline, which goes on increasing when a publisher returns.
+
+mod admission;
+mod bytelog;
+mod event;
+mod fan;
+mod framelog;
+#[cfg(test)]
+mod model;
+mod name;
+mod registry;
+mod session;
+mod stream;
+mod worker;
+
+pub use admission::{Action, Admission, Answer, Grant, Refusal, Request};
+pub use bytelog::{ByteReader, Format, FormatKey, Mux};
+pub use event::{Event, Observer};
+pub use fan::{End, Full, Player};
+pub use framelog::{Entry, FrameReader, Read};
+pub use name::{NameError, StreamName};
+pub use registry::{Hub, Options};
+pub use session::{Meter, Session, SessionId, SessionInfo};
+pub use stream::{Attached, Busy, Headers, Publisher, Snapshot, Stream, Tracks};
+pub use worker::{Connection, Permit, Serve, Workers};

@@ -1,0 +1,57 @@
+use crate::{Session, Stream};
+use std::sync::Arc;
+
+/// Something that happened to a stream. Statistics live on these; callbacks and recordings hang on them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A publisher was accepted and its stream is live.
+    Published {
+        /// The stream.
+        stream: Arc<Stream>,
+        /// The publisher.
+        session: Arc<Session>,
+    },
+    /// The publisher left or was ended.
+    Unpublished {
+        /// The stream.
+        stream: Arc<Stream>,
+        /// The publisher.
+        session: Arc<Session>,
+    },
+    /// A player was accepted.
+    PlayStarted {
+        /// The stream.
+        stream: Arc<Stream>,
+        /// The player.
+        session: Arc<Session>,
+    },
+    /// A player left or was ended.
+    PlayStopped {
+        /// The stream.
+        stream: Arc<Stream>,
+        /// The player.
+        session: Arc<Session>,
+    },
+    /// A player fell too far behind and was moved to the newest key frame.
+    Jumped {
+        /// The stream.
+        stream: Arc<Stream>,
+        /// Bytes it never got.
+        skipped: u64,
+    },
+    /// An idle stream was forgotten.
+    Removed {
+        /// The stream.
+        stream: Arc<Stream>,
+    },
+}
+
+/// Told of every event, in the order in which it happened to a stream.
+///
+/// Called on the thread where the event happened, media threads among them: an observer returns at once and hands
+/// slow work to a bounded queue of its own.
+pub trait Observer: Send + Sync + 'static {
+    /// Takes notice of `event`.
+    fn on_event(&self, event: &Event);
+}

@@ -1,0 +1,475 @@
+use crate::bytelog::{Cursor, Format, FormatKey, View};
+use crate::session::Session;
+use crate::stream::Stream;
+use bytes::Bytes;
+use slab::Slab;
+use smallvec::SmallVec;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::task::{spawn_local, yield_now};
+
+/// Players served in one go before other tasks of the worker get a turn.
+const SLICE: usize = 256;
+
+/// A walk is followed by a rest of this many times its length, so that load makes batches by itself and walking
+/// never takes more than a quarter of a worker.
+const REST: u32 = 3;
+
+/// Longest rest between walks that load alone can cause.
+const REST_MAX: Duration = Duration::from_millis(350);
+
+/// Shorter rests are not worth a timer.
+const REST_MIN: Duration = Duration::from_millis(1);
+
+/// A peer that takes no byte for this long is gone.
+const STALL_MAX: Duration = Duration::from_secs(30);
+
+/// How a player ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The publisher left and everything was sent, the format's trailer included.
+    Finished,
+    /// The peer closed or the socket failed.
+    Closed(io::ErrorKind),
+    /// The peer took nothing for 30 seconds, or let too many replies pile up.
+    Stalled,
+}
+
+/// Too many pieces wait in front of the player's stream; its peer reads nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the peer does not read: too many replies wait for it")]
+pub struct Full;
+
+thread_local! {
+    /// This worker's fans, one for each stream and format that has players here.
+    static FANS: RefCell<HashMap<(usize, FormatKey), Rc<Fan>>> = RefCell::default();
+}
+
+/// A player on this worker: ready bytes of one stream go straight to its socket. Dropping it ends the playing.
+///
+/// Belongs to the worker thread that accepted the connection, whose [`tokio::task::LocalSet`] must be running.
+#[derive(Debug)]
+pub struct Player {
+    fan: Rc<Fan>,
+    key: usize,
+}
+
+impl Player {
+    /// Starts playing: `hello` (response head, file header), then headers, then from the last key frame on. The first
+    /// write happens at once.
+    pub fn start(
+        stream: &Arc<Stream>,
+        format: &Arc<dyn Format>,
+        io: Rc<TcpStream>,
+        session: Arc<Session>,
+        hello: Bytes,
+    ) -> Player {
+        let fan = Fan::of(stream, format);
+        let key = fan.join(io, session, hello);
+        Player { fan, key }
+    }
+
+    /// Completes when the playing has ended by itself. One task at a time may wait.
+    pub async fn ended(&self) -> End {
+        std::future::poll_fn(|cx| self.poll_ended(cx)).await
+    }
+
+    /// Ready when the playing has ended by itself.
+    pub fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<End> {
+        let mut inner = self.fan.inner.borrow_mut();
+        let slot = &mut inner.slots[self.key]; // the slot lives as long as the player
+        if let Some(end) = slot.end {
+            return Poll::Ready(end);
+        }
+        slot.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Sends `bytes` between two frames, as soon as the socket takes them.
+    pub fn inject(&self, bytes: Bytes) -> Result<(), Full> {
+        let mut inner = self.fan.inner.borrow_mut();
+        let Inner { view, slots, trailer, .. } = &mut *inner;
+        let slot = &mut slots[self.key]; // the slot lives as long as the player
+        if !slot.cursor.lead(view, bytes) {
+            slot.finish(End::Stalled);
+            return Err(Full);
+        }
+        let sent = slot.serve(view, trailer);
+        drop(inner);
+        self.fan.stream.count_sent(sent);
+        self.fan.wake();
+        Ok(())
+    }
+
+    /// Stops sending media, between two frames, or goes on from the last key frame.
+    pub fn pause(&self, paused: bool) {
+        self.fan.pause(self.key, paused);
+    }
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        self.fan.inner.borrow_mut().slots.try_remove(self.key);
+        self.fan.wake();
+    }
+}
+
+/// What becomes of players when the publisher leaves; decided by the format.
+pub(crate) type Trailer = Option<Bytes>;
+
+/// All players of one stream in one format on one worker.
+#[derive(Debug)]
+struct Fan {
+    stream: Arc<Stream>,
+    format: FormatKey,
+    reader: usize,
+    inner: RefCell<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    view: View,
+    slots: Slab<Slot>,
+    trailer: Trailer,
+    /// Log position up to which the last walk served everybody.
+    walked: u64,
+    task: Option<Waker>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    io: Rc<TcpStream>,
+    session: Arc<Session>,
+    cursor: Cursor,
+    paused: bool,
+    stalled: Option<Instant>,
+    /// Where the publisher before this player left; a later end is this player's.
+    ended_before: Option<u64>,
+    stop_at: Option<u64>,
+    closing: bool,
+    end: Option<End>,
+    waker: Option<Waker>,
+}
+
+impl Fan {
+    fn of(stream: &Arc<Stream>, format: &Arc<dyn Format>) -> Rc<Fan> {
+        let id = (Arc::as_ptr(stream) as usize, format.key().clone());
+        FANS.with_borrow_mut(|fans| {
+            fans.entry(id)
+                .or_insert_with(|| {
+                    let fan = Rc::new(Fan::new(stream, format));
+                    spawn_local(run(fan.clone()));
+                    fan
+                })
+                .clone()
+        })
+    }
+
+    fn new(stream: &Arc<Stream>, format: &Arc<dyn Format>) -> Fan {
+        let seat = stream.take_seat(format);
+        let inner = Inner {
+            walked: seat.view.head,
+            view: seat.view,
+            slots: Slab::new(),
+            trailer: format.trailer(),
+            task: None,
+        };
+        Fan {
+            stream: stream.clone(),
+            format: format.key().clone(),
+            reader: seat.reader,
+            inner: RefCell::new(inner),
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(task) = self.inner.borrow_mut().task.take() {
+            task.wake();
+        }
+    }
+
+    fn join(&self, io: Rc<TcpStream>, session: Arc<Session>, hello: Bytes) -> usize {
+        let mut inner = self.inner.borrow_mut();
+        let Inner { view, slots, trailer, .. } = &mut *inner;
+        let (at, headers) = self.locate(view, oldest(slots));
+        let mut cursor = Cursor::new(at);
+        cursor.lead(view, hello);
+        cursor.lead(view, headers);
+        let mut slot = Slot {
+            io,
+            session,
+            cursor,
+            paused: false,
+            stalled: None,
+            ended_before: view.ended_at,
+            stop_at: None,
+            closing: false,
+            end: None,
+            waker: None,
+        };
+        let sent = slot.serve(view, trailer);
+        let key = slots.insert(slot);
+        drop(inner);
+        self.stream.count_sent(sent);
+        self.wake();
+        key
+    }
+
+    fn pause(&self, key: usize, paused: bool) {
+        let mut inner = self.inner.borrow_mut();
+        let Inner { view, slots, trailer, .. } = &mut *inner;
+        if slots[key].paused == paused {
+            return;
+        }
+        let oldest = oldest(slots);
+        let slot = &mut slots[key];
+        slot.paused = paused;
+        let (at, headers) = match paused {
+            true => (slot.cursor.at, Bytes::new()),
+            false => self.locate(view, oldest),
+        };
+        if paused {
+            slot.cursor.finish_frame(view);
+        } else if !slot.cursor.jump(view, at, headers) {
+            slot.finish(End::Stalled);
+        }
+        let sent = slot.serve(view, trailer);
+        drop(inner);
+        self.stream.count_sent(sent);
+        self.wake();
+    }
+
+    /// Where a newcomer starts; makes sure that the view reaches back that far.
+    fn locate(&self, view: &mut View, oldest: Option<u64>) -> (u64, Bytes) {
+        let mut state = self.stream.state.lock();
+        let Some((log, headers)) = state.log(&self.format) else { return (view.head, Bytes::new()) };
+        let (at, headers) = log.start(&headers);
+        view.sync(log, self.reader, oldest.unwrap_or(at).min(at), None);
+        view.cover(log, at);
+        (at, headers)
+    }
+
+    /// Ready with true when there is something new to walk for, with false when no player is left.
+    fn poll_news(&self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut inner = self.inner.borrow_mut();
+        inner.task = Some(cx.waker().clone());
+        if inner.slots.is_empty() {
+            return Poll::Ready(false);
+        }
+        let sent = inner.serve_stalled(cx);
+        self.stream.count_sent(sent);
+        match self.sync(&mut inner, cx.waker()) {
+            true => Poll::Ready(true),
+            false => Poll::Pending,
+        }
+    }
+
+    /// Fetches what is new. Players who fell behind what the log keeps jump; those whose publisher left will end.
+    fn sync(&self, inner: &mut Inner, waker: &Waker) -> bool {
+        let Inner { view, slots, walked, trailer, .. } = inner;
+        let oldest = oldest(slots).unwrap_or(view.head);
+        let mut skipped = 0;
+        {
+            let mut state = self.stream.state.lock();
+            let Some((log, headers)) = state.log(&self.format) else { return false };
+            view.sync(log, self.reader, oldest, Some(waker));
+            if oldest < view.first {
+                let (at, headers) = log.start(&headers);
+                skipped = jump_late(slots, view, at, &headers);
+            }
+        }
+        if skipped > 0 {
+            self.stream.jumped(skipped);
+        }
+        view.forget(self::oldest(slots).unwrap_or(view.head));
+        let ended = trailer.is_some() && mark_ended(slots, view);
+        ended || view.head > *walked
+    }
+
+    /// Serves every player once.
+    async fn walk(&self) {
+        let until = {
+            let mut inner = self.inner.borrow_mut();
+            inner.walked = inner.view.head;
+            inner.slots.capacity()
+        };
+        let mut from = 0;
+        while from < until {
+            let to = until.min(from + SLICE);
+            let sent = self.walk_slice(from, to);
+            self.stream.count_sent(sent);
+            from = to;
+            if from < until {
+                yield_now().await;
+            }
+        }
+    }
+
+    fn walk_slice(&self, from: usize, to: usize) -> u64 {
+        let mut inner = self.inner.borrow_mut();
+        let Inner { view, slots, trailer, .. } = &mut *inner;
+        let mut sent = 0;
+        for key in from..to {
+            let Some(slot) = slots.get_mut(key) else { continue };
+            if slot.stalled.is_none() && slot.end.is_none() {
+                sent += slot.serve(view, trailer);
+            }
+        }
+        sent
+    }
+
+    /// Waits until `due`, while sockets that were full go on being served.
+    async fn rest(&self, due: Instant) {
+        let mut timer = std::pin::pin!(tokio::time::sleep_until(due.into()));
+        std::future::poll_fn(|cx| {
+            let mut inner = self.inner.borrow_mut();
+            let sent = inner.serve_stalled(cx);
+            self.stream.count_sent(sent);
+            drop(inner);
+            timer.as_mut().poll(cx)
+        })
+        .await;
+    }
+}
+
+async fn run(fan: Rc<Fan>) {
+    while std::future::poll_fn(|cx| fan.poll_news(cx)).await {
+        let started = Instant::now();
+        fan.walk().await;
+        fan.finish_stalled();
+        let rest = (started.elapsed() * REST).min(REST_MAX);
+        let rest = rest.max(fan.stream.options().batch.unwrap_or_default());
+        if rest >= REST_MIN {
+            fan.rest(started + rest).await;
+        }
+    }
+    FANS.with_borrow_mut(|fans| fans.remove(&(Arc::as_ptr(&fan.stream) as usize, fan.format.clone())));
+    fan.stream.leave_seat(&fan.format, fan.reader);
+}
+
+/// The oldest position that some player still needs.
+fn oldest(slots: &Slab<Slot>) -> Option<u64> {
+    slots.iter().filter(|(_, s)| !s.paused && s.end.is_none()).map(|(_, s)| s.cursor.at).min()
+}
+
+/// Moves players whose position the log no longer has; returns the bytes that the furthest of them never gets.
+fn jump_late(slots: &mut Slab<Slot>, view: &View, at: u64, headers: &Bytes) -> u64 {
+    let mut skipped = 0;
+    for (_, slot) in slots.iter_mut() {
+        if slot.paused || slot.end.is_some() || slot.cursor.at >= view.first {
+            continue;
+        }
+        skipped = skipped.max(at - slot.cursor.at);
+        if !slot.cursor.jump(view, at, headers.clone()) {
+            slot.finish(End::Stalled);
+        }
+    }
+    skipped
+}
+
+/// Marks players whose publisher has left; says whether there were any.
+fn mark_ended(slots: &mut Slab<Slot>, view: &View) -> bool {
+    let mut any = false;
+    for (_, slot) in slots.iter_mut().filter(|(_, s)| s.stop_at.is_none() && s.ended_before != view.ended_at)
+    {
+        slot.stop_at = view.ended_at;
+        any = true;
+    }
+    any
+}
+
+impl Fan {
+    /// Ends players who take nothing.
+    fn finish_stalled(&self) {
+        let now = Instant::now();
+        for (_, slot) in &mut self.inner.borrow_mut().slots {
+            if slot.end.is_none() && slot.stalled.is_some_and(|since| now - since > STALL_MAX) {
+                slot.finish(End::Stalled);
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Goes on with sockets that were full and have room again.
+    fn serve_stalled(&mut self, cx: &mut Context<'_>) -> u64 {
+        let Inner { view, slots, trailer, .. } = self;
+        let mut sent = 0;
+        for (_, slot) in slots.iter_mut().filter(|(_, s)| s.stalled.is_some() && s.end.is_none()) {
+            while slot.stalled.is_some() && slot.end.is_none() {
+                let Poll::Ready(ready) = slot.io.poll_write_ready(cx) else { break };
+                match ready {
+                    Ok(()) => sent += slot.serve(view, trailer),
+                    Err(e) => slot.finish(End::Closed(e.kind())),
+                }
+            }
+        }
+        sent
+    }
+}
+
+impl Slot {
+    /// Writes until everything is sent or the socket is full; returns the bytes written. After the publisher's last
+    /// byte comes the trailer, and then the end.
+    fn serve(&mut self, view: &View, trailer: &Trailer) -> u64 {
+        let stalled_before = self.stalled.take();
+        let mut sent = 0;
+        while self.end.is_none() {
+            match self.write(view) {
+                Ok(0) if self.closing => self.finish(End::Finished),
+                Ok(0) if self.is_drained() => self.begin_close(view, trailer),
+                Ok(0) => break,
+                Ok(n) => sent += n as u64,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    let since = if sent > 0 { None } else { stalled_before };
+                    self.stalled = since.or_else(|| Some(Instant::now()));
+                    break;
+                }
+                Err(e) => self.finish(End::Closed(e.kind())),
+            }
+        }
+        if sent > 0 {
+            self.session.sent.add(sent);
+        }
+        sent
+    }
+
+    /// One write; `Ok(0)` when nothing is left to write.
+    fn write(&mut self, view: &View) -> io::Result<usize> {
+        let until = if self.paused { self.cursor.at } else { self.stop_at.unwrap_or(view.head) };
+        let mut slices: SmallVec<[IoSlice<'_>; 8]> = SmallVec::new();
+        self.cursor.slices(view, until, &mut slices);
+        let written = match slices.as_slice() {
+            [] => 0,
+            [one] => self.io.try_write(one)?,
+            many => self.io.try_write_vectored(many)?,
+        };
+        drop(slices);
+        self.cursor.advance(written);
+        Ok(written)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.stop_at.is_some_and(|stop| self.cursor.at >= stop)
+    }
+
+    fn begin_close(&mut self, view: &View, trailer: &Trailer) {
+        self.closing = true;
+        self.cursor.lead(view, trailer.clone().unwrap_or_default());
+    }
+
+    fn finish(&mut self, end: End) {
+        self.end.get_or_insert(end);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
