@@ -1,1 +1,19 @@
-//! Placeholder.
+//! Real peers and made media for end-to-end tests.
+//!
+//! [`Server`] runs the real binary on free ports; [`Clip`] is media made once by ffmpeg; [`Publisher`] and [`Reader`]
+//! are ffmpeg child processes on either side; [`packets::compare`] says whether what came out is what went in.
+//! Everything that fails panics with what it was waiting for: a panic is a failed test. Nothing here waits without a
+//! limit, and whatever is started is ended when dropped.
+#![expect(clippy::print_stderr, reason = "a failed test shows its server's log")]
+
+pub mod http;
+mod media;
+pub mod packets;
+mod peer;
+mod server;
+pub mod wait;
+pub mod websocket;
+
+pub use media::{Clip, Tool};
+pub use peer::{Publisher, Reader, read_file};
+pub use server::{Options, Server};

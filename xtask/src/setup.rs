@@ -189,6 +189,7 @@ fn pip_install(wheel: &str, folder: &str) -> Outcome {
             "--target",
         ])
         .args([tools().join(folder).into_os_string(), wheel.into()])
+        .env("PIP_ROOT_USER_ACTION", "ignore")
         .run("check the network and `python3 -m pip --version`, then try again")
 }
 
