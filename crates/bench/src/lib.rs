@@ -1,1 +1,85 @@
-//! Placeholder.
+//! `headwater bench`: publishers and players by the thousand, and what they cost a server.
+//!
+//! The generator shares the machine with the server under test, so it must be cheap itself: streams are muxed once
+//! and sent by one thread, players' bytes are dropped in the kernel ([`discard`]) and only a few probes look into
+//! what they get. It measures; it does not judge, except in `bench table`, which compares with the targets in
+//! [`table`].
+//!
+//! Invariant: no load leaves this machine unless `--allow-remote` is given.
+
+mod audience;
+mod cost;
+mod delivery;
+mod discard;
+mod floor;
+mod mark;
+mod open_files;
+mod options;
+mod process;
+mod report;
+mod summary;
+mod target;
+
+use clap::Parser;
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Loads a live-video server and reports what it delivered and what that cost.
+#[derive(Debug, Parser)]
+#[command(name = "headwater bench", no_binary_name = true)]
+struct Cli {
+    /// Print JSON instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Floor(floor::Args),
+}
+
+/// Runs the load generator. `args` are those after `headwater bench`.
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // nothing can be said when standard error is closed
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    match runtime().map_err(Into::into).and_then(|runtime| runtime.block_on(dispatch(&cli))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "headwater bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+async fn dispatch(cli: &Cli) -> Result<(), Box<dyn Error>> {
+    match &cli.command {
+        Command::Floor(args) if args.serve => floor::serve(args)?,
+        Command::Floor(args) => report::print(&floor::run(args).await?, cli.json)?,
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
