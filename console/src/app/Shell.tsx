@@ -1,0 +1,103 @@
+/** What stands around every page: the bar with the rooms, language, version. */
+import { AppShell, Burger, Group, NativeSelect, Text } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { IconBroadcast, IconLayoutGrid } from '@tabler/icons-react';
+import { Link, Outlet, useRouterState } from '@tanstack/react-router';
+import { useEffect } from 'react';
+import { useTranslation } from 'react-i18next';
+import { RoomLink } from '../components/links';
+import { chooseLanguage, LANGUAGES, type Language } from '../i18n';
+import { useConsoleInfo } from '../live/queries';
+import { to } from './paths';
+import classes from './Shell.module.css';
+
+const BAR = { width: 216, breakpoint: 'sm' } as const;
+
+export function Shell() {
+  const { t } = useTranslation();
+  const [open, { toggle, close }] = useDisclosure(false);
+  const pathname = useRouterState({ select: (state) => state.location.pathname });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new page closes the menu
+  useEffect(close, [pathname]);
+
+  return (
+    <AppShell
+      header={{ height: { base: 56, sm: 0 } }}
+      navbar={{ ...BAR, collapsed: { mobile: !open } }}
+      padding={0}
+    >
+      <a className={classes.skip} href="#content">
+        {t('app.skip')}
+      </a>
+      <AppShell.Header className={classes.header} hiddenFrom="sm">
+        <Group h="100%" px="md" gap="sm">
+          <Burger opened={open} onClick={toggle} size="sm" aria-label={t('app.menu')} aria-expanded={open} />
+          <Brand />
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar className={classes.bar} p="sm">
+        <div className={classes.brand}>
+          <Brand />
+        </div>
+        <Rooms />
+        <Footer />
+      </AppShell.Navbar>
+      <AppShell.Main id="content" tabIndex={-1} className={classes.main}>
+        <Outlet />
+      </AppShell.Main>
+    </AppShell>
+  );
+}
+
+function Brand() {
+  const { t } = useTranslation();
+  return (
+    <Link {...to.live()} className={classes.brandLink}>
+      <img src="/icon.svg" width={26} height={26} alt="" />
+      <Text fw={700} size="lg">
+        {t('app.name')}
+      </Text>
+    </Link>
+  );
+}
+
+function Rooms() {
+  const { t } = useTranslation();
+  const inLive = useRouterState({ select: ({ location }) => location.pathname.startsWith('/streams/') });
+  return (
+    <nav aria-label={t('app.rooms')} className={classes.rooms}>
+      <RoomLink
+        {...to.live()}
+        label={t('nav.live')}
+        leftSection={<IconLayoutGrid size={19} stroke={1.6} aria-hidden />}
+        activeOptions={{ exact: true, includeSearch: false }}
+        active={inLive || undefined}
+      />
+      <RoomLink
+        {...to.publish()}
+        label={t('nav.publish')}
+        leftSection={<IconBroadcast size={19} stroke={1.6} aria-hidden />}
+        activeOptions={{ includeSearch: false }}
+      />
+    </nav>
+  );
+}
+
+function Footer() {
+  const { t, i18n } = useTranslation();
+  const { data } = useConsoleInfo();
+  return (
+    <div className={classes.footer}>
+      <NativeSelect
+        size="xs"
+        aria-label={t('app.language')}
+        value={i18n.language}
+        data={Object.entries(LANGUAGES).map(([value, label]) => ({ value, label }))}
+        onChange={(event) => chooseLanguage(event.currentTarget.value as Language)}
+      />
+      <Text size="xs" c="dimmed" mih={18}>
+        {data ? t('app.version', { version: data.version }) : ''}
+      </Text>
+    </div>
+  );
+}

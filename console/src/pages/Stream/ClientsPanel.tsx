@@ -1,0 +1,132 @@
+/** Who is connected to the stream, and the way to end a connection. */
+import { Button, Table, Text } from '@mantine/core';
+import { useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import type { ApiClient } from '../../api/client';
+import { ApiNotice } from '../../app/ApiNotice';
+import { Panel } from '../../components/Panel';
+import { useFormat } from '../../format/format';
+import { useKick, useStreamClients } from '../../live/queries';
+import classes from './ClientsPanel.module.css';
+
+/** Clients shown; a stream may have thousands. */
+const SHOWN = 100;
+
+export function ClientsPanel({ streamId }: { streamId: string }) {
+  const { t } = useTranslation();
+  const { data, error, refetch } = useStreamClients(streamId);
+  const kick = useKick();
+  return (
+    <Panel title={t('stream.clients')}>
+      {kick.error && (
+        <div className={classes.notice}>
+          <ApiNotice error={kick.error} retry={() => kick.mutate(kick.variables)} />
+        </div>
+      )}
+      {error && !data && <ApiNotice error={error} retry={() => void refetch()} />}
+      {!data && !error && <Text c="dimmed">{t('client.loading')}</Text>}
+      {data?.length === 0 && <Text c="dimmed">{t('client.none')}</Text>}
+      {data && data.length > 0 && <Clients clients={data} kick={kick.mutate} />}
+    </Panel>
+  );
+}
+
+function Clients({ clients, kick }: { clients: ApiClient[]; kick: (id: string) => void }) {
+  const { t } = useTranslation();
+  const hidden = clients.length - SHOWN;
+  return (
+    <>
+      <Table.ScrollContainer minWidth={480}>
+        <Table verticalSpacing={8} className={classes.table}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>{t('client.type')}</Table.Th>
+              <Table.Th>{t('client.address')}</Table.Th>
+              <Table.Th className={classes.number}>{t('client.connected')}</Table.Th>
+              <Table.Th className={classes.number}>{t('client.rate')}</Table.Th>
+              <Table.Th className={classes.action}>
+                <span className="visually-hidden">{t('client.kick')}</span>
+              </Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {clients.slice(0, SHOWN).map((client) => (
+              <Row key={client.id} client={client} kick={kick} />
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+      {hidden > 0 && (
+        <Text size="sm" c="dimmed" mt="xs">
+          {t('client.more', { count: hidden })}
+        </Text>
+      )}
+    </>
+  );
+}
+
+function Row({ client, kick }: { client: ApiClient; kick: (id: string) => void }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const type = t(VIA[client.type] ?? 'client.type');
+  const rate = client.publish ? client.kbps.recv_30s : client.kbps.send_30s;
+  return (
+    <Table.Tr>
+      <Table.Td>
+        {client.publish ? t('client.publisher') : t('client.player')}
+        <Text span c="dimmed" size="sm" ml={8}>
+          {VIA[client.type] ? type : client.type}
+        </Text>
+      </Table.Td>
+      <Table.Td className={classes.address}>{client.ip}</Table.Td>
+      <Table.Td className={classes.number}>{format.duration(client.alive)}</Table.Td>
+      <Table.Td className={classes.number}>{format.bitrate(rate)}</Table.Td>
+      <Table.Td className={classes.action}>
+        <KickButton label={t('client.kickOf', { type, address: client.ip })} onKick={() => kick(client.id)} />
+      </Table.Td>
+    </Table.Tr>
+  );
+}
+
+/** What the API calls a client's type, by the protocol behind it. */
+const VIA: Partial<
+  Record<string, 'client.viaRtmp' | 'client.viaFlv' | 'client.viaHls' | 'client.viaRtc' | 'client.viaSrt'>
+> = {
+  'rtmp-play': 'client.viaRtmp',
+  'flash-publish': 'client.viaRtmp',
+  'fmle-publish': 'client.viaRtmp',
+  'haivision-publish': 'client.viaRtmp',
+  'flv-play': 'client.viaFlv',
+  'hls-play': 'client.viaHls',
+  'rtc-play': 'client.viaRtc',
+  'rtc-publish': 'client.viaRtc',
+  'srt-play': 'client.viaSrt',
+  'srt-publish': 'client.viaSrt',
+};
+
+/** Asks once more in its own place: ending somebody's stream by a slip would be rude. */
+function KickButton({ label, onKick }: { label: string; onKick: () => void }) {
+  const { t } = useTranslation();
+  const [asking, setAsking] = useState(false);
+  if (!asking) {
+    return (
+      <Button size="xs" variant="default" aria-label={label} onClick={() => setAsking(true)}>
+        {t('client.kick')}
+      </Button>
+    );
+  }
+  const confirm = () => {
+    setAsking(false);
+    onKick();
+  };
+  return (
+    <span className={classes.asking}>
+      <Button size="xs" color="red.8" autoFocus onClick={confirm}>
+        {t('client.confirm')}
+      </Button>
+      <Button size="xs" variant="default" onClick={() => setAsking(false)}>
+        {t('client.cancel')}
+      </Button>
+    </span>
+  );
+}

@@ -1,0 +1,195 @@
+/** The picture, the protocol switch, and how playback is going. */
+import { Button, Loader, SegmentedControl, Text } from '@mantine/core';
+import { IconPlayerPlay, IconVolume } from '@tabler/icons-react';
+import { getRouteApi } from '@tanstack/react-router';
+import { type RefObject, useRef, useState } from 'react';
+import { useTranslation } from 'react-i18next';
+import { useDescribe } from '../../live/describe';
+import type { LiveStream } from '../../live/stream';
+import { type MediaServer, playAddresses } from '../../media/address';
+import { PROTOCOLS, type Protocol } from '../../players/player';
+import { OPEN_TIMEOUT_MS, type Playback, RETRY_DELAYS_MS, usePlayback } from '../../players/usePlayback';
+import { PlaybackNumbers } from './PlaybackNumbers';
+import classes from './PlayerPanel.module.css';
+
+const route = getRouteApi('/streams/$');
+
+export interface PlayerPanelProps {
+  stream: LiveStream;
+  media: MediaServer;
+  hlsFragmentSeconds: number;
+}
+
+export function PlayerPanel({ stream, media, hlsFragmentSeconds }: PlayerPanelProps) {
+  const { t } = useTranslation();
+  const { player: protocol = 'flv' } = route.useSearch();
+  const navigate = route.useNavigate();
+  const video = useRef<HTMLVideoElement>(null);
+  const url = playAddresses(media, stream.name)[protocol];
+  const playback = usePlayback(video, protocol, url, stream.publisher ?? '');
+  const choose = (player: Protocol) =>
+    void navigate({ search: (before) => ({ ...before, player }), replace: true, resetScroll: false });
+
+  return (
+    <section className={classes.panel} aria-label={t('player.readout')}>
+      <div className={classes.stage}>
+        {/* biome-ignore lint/a11y/useMediaCaption: live streams carry no caption track yet */}
+        <video
+          ref={video}
+          className={classes.video}
+          aria-label={t('player.video', { name: stream.name.stream })}
+          muted
+          playsInline
+          controls
+        />
+        <Overlay
+          playback={playback}
+          blocked={url === null ? blockedBy(media) : null}
+          video={video}
+          problemValues={{
+            protocol: t(`player.${protocol}`),
+            address: url ?? '',
+            stream,
+            protocolId: protocol,
+            hlsFragmentSeconds,
+          }}
+        />
+      </div>
+      <div className={classes.controls}>
+        <SegmentedControl
+          aria-label={t('player.protocol')}
+          value={protocol}
+          onChange={(value) => choose(value as Protocol)}
+          data={PROTOCOLS.map((value) => ({ value, label: t(`player.${value}`) }))}
+        />
+        <UnmuteButton video={video} />
+        <Text role="status" size="sm" c="dimmed" className={classes.phase} data-phase={playback.phase}>
+          {t(`player.phase.${playback.phase}`)}
+        </Text>
+      </div>
+      <PlaybackNumbers stats={playback.stats} />
+    </section>
+  );
+}
+
+type Blocked = 'noPort' | 'noHttp';
+
+function blockedBy(media: MediaServer): Blocked {
+  return media.secure ? 'noPort' : 'noHttp';
+}
+
+interface ProblemValues {
+  protocol: string;
+  protocolId: Protocol;
+  address: string;
+  stream: LiveStream;
+  hlsFragmentSeconds: number;
+}
+
+interface OverlayProps {
+  playback: Playback;
+  blocked: Blocked | null;
+  video: RefObject<HTMLVideoElement | null>;
+  problemValues: ProblemValues;
+}
+
+/** Covers the picture while there is none to see, and says why. */
+function Overlay({ playback, blocked, video, problemValues }: OverlayProps) {
+  const { t } = useTranslation();
+  const words = useProblemWords(playback, blocked, problemValues);
+  if (!words) {
+    if (playback.phase !== 'opening') return null;
+    return (
+      <div className={classes.overlay} data-passive>
+        <Loader color="gray.3" aria-hidden />
+      </div>
+    );
+  }
+  return (
+    <div className={classes.overlay} role="alert">
+      <Text fw={650}>{words.title}</Text>
+      <Text size="sm">{words.text}</Text>
+      {playback.nextAttempt > 0 && (
+        <Text size="sm">
+          {t('player.retrying', { attempt: playback.nextAttempt, most: RETRY_DELAYS_MS.length })}
+        </Text>
+      )}
+      {blocked === null &&
+        (playback.problem === 'autoplay' ? (
+          <Button
+            leftSection={<IconPlayerPlay size={18} aria-hidden />}
+            onClick={() => void video.current?.play()}
+          >
+            {t('player.start')}
+          </Button>
+        ) : (
+          <Button variant="white" color="dark" onClick={playback.retry}>
+            {t('player.retry')}
+          </Button>
+        ))}
+    </div>
+  );
+}
+
+function useProblemWords(playback: Playback, blocked: Blocked | null, values: ProblemValues) {
+  const { t } = useTranslation();
+  const describe = useDescribe();
+  if (blocked !== null) return { title: t(`problem.${blocked}.title`), text: t(`problem.${blocked}.text`) };
+  const { problem } = playback;
+  if (problem === null) return null;
+  const { protocol, protocolId, address, stream, hlsFragmentSeconds } = values;
+  switch (problem) {
+    case 'notFound':
+      return {
+        title: t('problem.notFound.title', { protocol }),
+        text:
+          protocolId === 'hls'
+            ? t('problem.notFound.hls', { seconds: hlsFragmentSeconds })
+            : t('problem.notFound.flv'),
+      };
+    case 'network':
+      return {
+        title: t('problem.network.title'),
+        text: t('problem.network.text', { address: hostOf(address) }),
+      };
+    case 'timeout':
+      return {
+        title: t('problem.timeout.title', { seconds: OPEN_TIMEOUT_MS[protocolId] / 1_000 }),
+        text: t('problem.timeout.text'),
+      };
+    case 'codec':
+      return {
+        title: t('problem.codec.title'),
+        text: t('problem.codec.text', { codec: describe.video(stream) }),
+      };
+    case 'unsupported':
+      return { title: t('problem.unsupported.title', { protocol }), text: t('problem.unsupported.text') };
+    default:
+      return { title: t(`problem.${problem}.title`), text: t(`problem.${problem}.text`) };
+  }
+}
+
+function hostOf(address: string): string {
+  return URL.canParse(address) ? new URL(address).host : address;
+}
+
+/** Browsers start videos by themselves only without sound, so sound is one click away. */
+function UnmuteButton({ video }: { video: RefObject<HTMLVideoElement | null> }) {
+  const { t } = useTranslation();
+  const [muted, setMuted] = useState(true);
+  if (!muted) return null;
+  const unmute = () => {
+    if (!video.current) return;
+    video.current.muted = false;
+    setMuted(false);
+  };
+  return (
+    <Button
+      variant="default"
+      leftSection={<IconVolume size={18} stroke={1.6} aria-hidden />}
+      onClick={unmute}
+    >
+      {t('player.unmute')}
+    </Button>
+  );
+}

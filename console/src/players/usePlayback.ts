@@ -1,0 +1,150 @@
+/** Runs one player in one `<video>` element: opening, time limit, bounded retries, readings. */
+import { type RefObject, useCallback, useEffect, useState } from 'react';
+import {
+  loadPlayer,
+  NOTHING,
+  type Player,
+  type PlayerProblem,
+  type PlayerStats,
+  type Protocol,
+} from './index';
+
+export type Phase = 'opening' | 'playing' | 'stalled' | 'failed';
+
+export interface Playback {
+  phase: Phase;
+  /** Why it does not play, or null. Stays while a retry is under way. */
+  problem: PlayerProblem | null;
+  /** Number of the retry that comes next by itself, or 0 if none will. */
+  nextAttempt: number;
+  stats: PlayerStats;
+  /** Starts anew, with all attempts. */
+  retry(): void;
+}
+
+/** Pauses before the automatic retries; after the last one the reader decides. */
+export const RETRY_DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 15_000] as const;
+
+/** Playing this long means that the next failure is a new one. */
+const SETTLED_MS = 10_000;
+const STATS_MS = 500;
+
+/** A picture must come within this time. HLS has to wait for segments to be cut. */
+export const OPEN_TIMEOUT_MS: Record<Protocol, number> = { flv: 12_000, ws: 12_000, hls: 25_000 };
+
+const CURABLE: ReadonlySet<PlayerProblem> = new Set(['network', 'ended', 'notFound', 'timeout', 'decode']);
+
+/**
+ * Plays `url` with `protocol` in the element of `videoRef`; null plays nothing. A change of `epoch` (a new
+ * publisher, say) starts anew.
+ */
+export function usePlayback(
+  videoRef: RefObject<HTMLVideoElement | null>,
+  protocol: Protocol,
+  url: string | null,
+  epoch: string,
+): Playback {
+  const source = `${protocol} ${url} ${epoch}`;
+  const [attempt, setAttempt] = useState({ source, number: 0, serial: 0 });
+  const [phase, setPhase] = useState<Phase>('opening');
+  const [problem, setProblem] = useState<PlayerProblem | null>(null);
+  const [stats, setStats] = useState<PlayerStats>(NOTHING);
+
+  // A new source starts with all its attempts, and without the old one's problem.
+  if (attempt.source !== source) {
+    setAttempt({ source, number: 0, serial: attempt.serial + 1 });
+    setProblem(null);
+  }
+  const { number, serial } = attempt;
+
+  useEffect(() => {
+    const video = videoRef.current;
+    if (!video || url === null) return;
+    setPhase('opening');
+    setStats(NOTHING);
+    return run(video, protocol, url, {
+      phase: setPhase,
+      stats: setStats,
+      settled: () => setAttempt((now) => (now.serial === serial ? { ...now, number: 0 } : now)),
+      problem: (found) => {
+        setProblem(found);
+        if (found !== null) setPhase('failed');
+      },
+    });
+    // biome-ignore lint/correctness/useExhaustiveDependencies: `serial` and `epoch` mean "start anew"
+  }, [videoRef, protocol, url, serial, epoch]);
+
+  const delay = problem !== null && CURABLE.has(problem) ? RETRY_DELAYS_MS[number] : undefined;
+  const waiting = phase === 'failed' && delay !== undefined;
+  useEffect(() => {
+    if (!waiting) return;
+    const timer = setTimeout(
+      () => setAttempt((now) => ({ ...now, number: now.number + 1, serial: now.serial + 1 })),
+      delay,
+    );
+    return () => clearTimeout(timer);
+  }, [waiting, delay]);
+
+  const retry = useCallback(() => {
+    setProblem(null);
+    setAttempt((now) => ({ ...now, number: 0, serial: now.serial + 1 }));
+  }, []);
+
+  return { phase, problem, nextAttempt: waiting ? number + 1 : 0, stats, retry };
+}
+
+interface Reports {
+  phase(phase: Phase): void;
+  stats(stats: PlayerStats): void;
+  problem(problem: PlayerProblem | null): void;
+  /** It has played long enough to forget earlier attempts. */
+  settled(): void;
+}
+
+/** Plays until the returned function is called or a problem ends it. */
+function run(video: HTMLVideoElement, protocol: Protocol, url: string, report: Reports): () => void {
+  const ending = new AbortController();
+  let player: Player | null = null;
+  let settling: ReturnType<typeof setTimeout> | undefined;
+
+  const stop = () => {
+    ending.abort();
+    clearTimeout(opening);
+    clearTimeout(settling);
+    clearInterval(reading);
+    player?.close();
+  };
+  const fail = (problem: PlayerProblem) => {
+    if (ending.signal.aborted) return;
+    report.problem(problem);
+    // A browser that waits for a click has a player worth keeping.
+    if (problem !== 'autoplay') stop();
+    else clearTimeout(opening);
+  };
+
+  const opening = setTimeout(() => fail('timeout'), OPEN_TIMEOUT_MS[protocol]);
+  const reading = setInterval(() => player && report.stats(player.stats()), STATS_MS);
+  const on = { signal: ending.signal };
+  video.addEventListener(
+    'playing',
+    () => {
+      clearTimeout(opening);
+      settling ??= setTimeout(report.settled, SETTLED_MS);
+      report.problem(null);
+      report.phase('playing');
+    },
+    on,
+  );
+  video.addEventListener('waiting', () => !video.seeking && report.phase('stalled'), on);
+
+  loadPlayer(protocol).then(
+    (loaded) => {
+      if (ending.signal.aborted) return;
+      player = loaded;
+      player.onProblem(fail);
+      player.open(video, url);
+    },
+    () => fail('network'),
+  );
+  return stop;
+}
