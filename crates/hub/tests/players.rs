@@ -1,5 +1,7 @@
 //! Players on real sockets and real workers: what they receive, when they jump, how they end.
 
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use bytes::{BufMut, Bytes, BytesMut};
 use headwater_hub::{
     Connection, End, Event, Format, FormatKey, Headers, Hub, Mux, Observer, Options, Player, Publisher,
