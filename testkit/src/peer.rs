@@ -20,7 +20,7 @@ pub struct Publisher {
 impl Publisher {
     /// Publishes the file once.
     pub fn once(tool: Tool, file: &Path, url: &str) -> Publisher {
-        Publisher::start(tool, &["-re"], file, url)
+        Publisher::start(tool, &["-re", "-copyts"], file, url)
     }
 
     /// Publishes the file again and again until stopped. Timestamps go on increasing.
@@ -30,7 +30,7 @@ impl Publisher {
 
     /// Publishes the file as fast as the server takes it.
     pub fn at_full_speed(tool: Tool, file: &Path, url: &str) -> Publisher {
-        Publisher::start(tool, &[], file, url)
+        Publisher::start(tool, &["-copyts"], file, url)
     }
 
     fn start(tool: Tool, input: &[&str], file: &Path, url: &str) -> Publisher {
@@ -199,7 +199,7 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn interrupt(child: &Child) {
+pub(crate) fn interrupt(child: &Child) {
     if let Ok(pid) = i32::try_from(child.id()) {
         // SAFETY: kill takes two integers and touches no memory; the child is not reaped yet, so the pid is its own.
         #[expect(unsafe_code, reason = "the standard library can only kill, not interrupt")]

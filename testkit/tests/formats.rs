@@ -1,0 +1,132 @@
+//! What is published comes out by every protocol as it went in: count, order, key frames, timestamps, bytes.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use headwater_testkit::packets::{Allow, Media, Packet, compare};
+use headwater_testkit::{Clip, Options, Publisher, Reader, Server, read_file, websocket};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(20);
+/// A stream is over for a player that stays when nothing came for so long.
+const QUIET: Duration = Duration::from_millis(1500);
+
+/// Publishes the clip once, with a player of every protocol waiting for it from before the first byte.
+fn out_is_in(clip: Clip, hls: bool) {
+    let server = Server::start(&Options::default());
+    let sent = read_file(clip.tool(), &clip.file());
+    let rtmp = Reader::open(clip.tool(), &server.rtmp_url("s"));
+    let flv = Reader::open(clip.tool(), &server.http_url("/live/s.flv"));
+    let (address, folder) = (server.http_address(), server.folder().to_owned());
+    let websocket = std::thread::spawn(move || {
+        websocket::Incoming::open(address, "/live/s.flv").map(|s| s.read_to_end())
+    });
+    server.wait_for_players(3);
+
+    let publisher = Publisher::once(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    let (status, errors) = publisher.finish(LIMIT);
+    assert!(status.success(), "{clip:?}: {errors}");
+
+    let (got, errors) = flv.finish(LIMIT);
+    assert_same(clip, "HTTP-FLV", &sent, &got, Allow::NOTHING, &errors);
+    let bytes = websocket.join().unwrap().unwrap();
+    let file = folder.join("websocket.flv");
+    std::fs::write(&file, bytes).unwrap();
+    assert_same(clip, "WebSocket-FLV", &sent, &read_file(clip.tool(), &file), Allow::NOTHING, "");
+    rtmp.wait_until_quiet(QUIET, LIMIT);
+    assert_same(clip, "RTMP", &sent, &rtmp.stop(), Allow::NOTHING, "");
+    if hls {
+        let hls =
+            Reader::open_with(clip.tool(), &["-live_start_index", "0"], &server.http_url("/live/s.m3u8"));
+        hls.wait_until_quiet(QUIET, LIMIT);
+        assert_same(clip, "HLS", &sent, &hls.stop(), Allow { early_end: false, ..Allow::HLS }, "");
+    }
+}
+
+fn assert_same(clip: Clip, how: &str, sent: &[Packet], got: &[Packet], allow: Allow, errors: &str) {
+    if let Err(what) = compare(sent, got, allow) {
+        panic!("{clip:?} by {how}: {what}\n{errors}");
+    }
+}
+
+#[test]
+fn h264_and_aac() {
+    out_is_in(Clip::H264Aac, true);
+}
+
+#[test]
+fn h264_with_b_frames_and_aac() {
+    out_is_in(Clip::H264BframesAac, true);
+}
+
+#[test]
+fn hevc_and_aac() {
+    out_is_in(Clip::HevcAac, true);
+}
+
+#[test]
+fn av1_and_opus() {
+    out_is_in(Clip::Av1Opus, false);
+}
+
+#[test]
+fn h264_and_mp3() {
+    out_is_in(Clip::H264Mp3, true);
+}
+
+#[test]
+fn sound_alone() {
+    out_is_in(Clip::AacOnly, true);
+}
+
+#[test]
+fn pictures_alone() {
+    out_is_in(Clip::H264Only, true);
+}
+
+/// Who comes in the middle begins at a key frame, and from there on misses nothing.
+#[test]
+fn a_late_player_starts_on_a_key_frame() {
+    let clip = Clip::H264BframesAac;
+    let server = Server::start(&Options::default());
+    let sent = read_file(clip.tool(), &clip.file());
+    let early = Reader::open(clip.tool(), &server.rtmp_url("s"));
+    server.wait_for_players(1);
+    let _publisher = Publisher::once(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    early.wait_for(sent.len() / 2, LIMIT);
+    let late = [
+        Reader::open(clip.tool(), &server.rtmp_url("s")),
+        Reader::open(clip.tool(), &server.http_url("/live/s.flv")),
+    ];
+    early.wait_until_quiet(QUIET, LIMIT);
+    for (how, late) in ["RTMP", "HTTP-FLV"].into_iter().zip(late) {
+        let got = late.stop();
+        assert!(got.len() < sent.len(), "{how}: it came late");
+        assert_same(clip, how, &sent, &got, Allow::LATE_JOIN, "");
+    }
+}
+
+/// A player that waits while the publisher changes sees one stream whose time goes on.
+#[test]
+fn players_stay_when_the_publisher_returns() {
+    let clip = Clip::H264Aac;
+    let server = Server::start(&Options::default());
+    let sent = read_file(clip.tool(), &clip.file());
+    let player = Reader::open(clip.tool(), &server.rtmp_url("s"));
+    server.wait_for_players(1);
+    for round in 1..=2 {
+        let (status, errors) =
+            Publisher::once(clip.tool(), &clip.file(), &server.rtmp_url("s")).finish(LIMIT);
+        assert!(status.success(), "round {round}: {errors}");
+        server.wait_until_unpublished("s");
+    }
+    player.wait_until_quiet(QUIET, LIMIT);
+    let got = player.stop();
+    for media in [Media::Video, Media::Audio] {
+        let track =
+            |packets: &[Packet]| packets.iter().filter(|p| p.media == media).cloned().collect::<Vec<_>>();
+        let (sent, got) = (track(&sent), track(&got));
+        assert_eq!(got.len(), 2 * sent.len(), "{media:?}");
+        assert!(got.windows(2).all(|pair| pair[0].dts < pair[1].dts), "{media:?}: time went back");
+        let sums = |packets: &[Packet]| packets.iter().map(|p| p.sum).collect::<Vec<_>>();
+        assert_eq!(sums(&got), [sums(&sent), sums(&sent)].concat(), "{media:?}");
+    }
+}
