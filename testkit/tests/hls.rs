@@ -48,7 +48,7 @@ fn a_playlist_slides_over_segments_that_are_there() {
         let bytes = Request::get(server.http_address(), &resolve(&path, segment)).send().unwrap();
         assert_eq!(bytes.status, 200, "{segment}");
         let bytes = bytes.bytes().unwrap();
-        assert!(!bytes.is_empty() && bytes.len() % 188 == 0, "{segment}: {} bytes", bytes.len());
+        assert!(!bytes.is_empty() && bytes.len().is_multiple_of(188), "{segment}: {} bytes", bytes.len());
         assert!(bytes.chunks(188).all(|packet| packet[0] == 0x47), "{segment}: a packet without sync byte");
     }
     let missing = Request::get(server.http_address(), "/live/s-999999.ts").send().unwrap();
@@ -69,7 +69,7 @@ fn segments_are_on_disk_when_asked_for() {
     for segment in segments(&text) {
         let name = segment.split('?').next().unwrap();
         let file = std::fs::read(folder.path().join("live").join(name)).unwrap();
-        assert!(!file.is_empty() && file.len() % 188 == 0, "{name}");
+        assert!(!file.is_empty() && file.len().is_multiple_of(188), "{name}");
     }
 }
 
