@@ -203,7 +203,10 @@ class FlvCache {
   push(bytes) {
     this.rest = Buffer.concat([this.rest, bytes]);
     const parts = [];
-    if (!this.header && this.rest.length >= 13) parts.push((this.header = this.take(13)));
+    if (!this.header && this.rest.length >= 13) {
+      this.header = this.take(13);
+      parts.push(this.header);
+    }
     while (this.header && this.rest.length >= 11) {
       const size = 15 + this.rest.readUIntBE(1, 3);
       if (this.rest.length < size) break;

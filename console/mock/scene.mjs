@@ -69,8 +69,9 @@ export function createScene(kind) {
     began: started - stream.age * 1_000,
     kicked: new Set(),
   }));
-  setInterval(() => advance(entries, (Date.now() - started) / 1_000), 500).unref();
-  return { kind, entries };
+  const scene = { kind, entries };
+  setInterval(() => advance(scene.entries, (Date.now() - started) / 1_000), 500).unref();
+  return scene;
 }
 
 /** Lets half a second of bytes arrive. */

@@ -51,7 +51,7 @@ function SignIn({ retry }: { retry?: () => void }) {
   };
   return (
     <>
-      <CopyField label={t('signIn.configuration')} value={AUTH_EXAMPLE} wrap />
+      <CopyField label={t('signIn.configuration')} value={AUTH_EXAMPLE} />
       <form onSubmit={submit}>
         <Group align="flex-end" gap="sm" mt="sm">
           <TextInput name="username" label={t('signIn.username')} autoComplete="username" required />

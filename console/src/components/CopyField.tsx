@@ -1,7 +1,7 @@
 /** A line to copy: label, the text itself, a copy button, and a QR code for those who ask. */
 import { ActionIcon, Popover, Text, Tooltip } from '@mantine/core';
 import { IconCheck, IconCopy, IconQrcode, IconX } from '@tabler/icons-react';
-import { useEffect, useId, useState } from 'react';
+import { Fragment, type ReactNode, useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import classes from './CopyField.module.css';
 import { copyText } from './copyText';
@@ -12,27 +12,32 @@ export interface CopyFieldProps {
   value: string;
   /** Offer a QR code: for addresses that a phone opens. */
   qr?: boolean;
-  /** Show long text on several lines instead of scrolling it. */
-  wrap?: boolean;
 }
 
-export function CopyField({ label, value, qr = false, wrap = false }: CopyFieldProps) {
-  const id = useId();
+export function CopyField({ label, value, qr = false }: CopyFieldProps) {
   return (
     <div className={classes.field}>
-      <Text id={id} size="sm" c="dimmed">
+      <Text size="sm" c="dimmed">
         {label}
       </Text>
       <div className={classes.line}>
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling line must be reachable by keyboard */}
-        <code className={classes.value} data-wrap={wrap || undefined} aria-labelledby={id} tabIndex={0}>
-          {value}
-        </code>
+        <code className={classes.value}>{words(value)}</code>
         {qr && <QrButton label={label} value={value} />}
         <CopyButton label={label} value={value} />
       </div>
     </div>
   );
+}
+
+/** The text unchanged, but breaking only between words: a line must not end in the dash of an option. */
+function words(text: string): ReactNode {
+  return text.split(' ').map((word, index) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: words have no other identity than their place
+    <Fragment key={index}>
+      {index > 0 && ' '}
+      <span className={classes.word}>{word}</span>
+    </Fragment>
+  ));
 }
 
 type Outcome = 'idle' | 'copied' | 'failed';

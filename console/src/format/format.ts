@@ -35,7 +35,7 @@ export function format(t: TFunction, language: string): Format {
       const whole = Math.max(0, Math.floor(seconds));
       const days = Math.floor(whole / 86_400);
       const clock = clockText(whole % 86_400, days > 0);
-      return days > 0 ? t('count.days', { count: days, clock }) : clock;
+      return days > 0 ? t('count.days', { days: number(days), clock }) : clock;
     },
     seconds: (value, decimals = 0) => t('unit.seconds', { value: number(value, decimals) }),
     sampleRate: (hertz) => t('unit.khz', { value: number(hertz / 1_000, hertz % 1_000 === 0 ? 0 : 1) }),

@@ -71,8 +71,7 @@ export function usePlayback(
         if (found !== null) setPhase('failed');
       },
     });
-    // biome-ignore lint/correctness/useExhaustiveDependencies: `serial` and `epoch` mean "start anew"
-  }, [videoRef, protocol, url, serial, epoch]);
+  }, [videoRef, protocol, url, serial]);
 
   const delay = problem !== null && CURABLE.has(problem) ? RETRY_DELAYS_MS[number] : undefined;
   const waiting = phase === 'failed' && delay !== undefined;

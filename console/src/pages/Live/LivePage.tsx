@@ -63,8 +63,9 @@ function Streams({ streams }: { streams: LiveStream[] }) {
   const found = matching(streams, search.q ?? '');
   const since = usePublishedSince(found.slice(0, most));
   const shown = sorted(found, search.sort ?? 'name', search.desc ?? false, since).slice(0, most);
-  const view = search.view ?? (wide ? 'list' : 'wall');
-  const View = view === 'list' && wide ? StreamList : StreamWall;
+  // The list needs room; a shared address that asks for it still works on a phone.
+  const view = wide ? (search.view ?? 'list') : 'wall';
+  const View = view === 'list' ? StreamList : StreamWall;
   const hidden = found.length - shown.length;
   return (
     <>

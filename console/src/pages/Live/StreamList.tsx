@@ -9,6 +9,7 @@ import { useDescribe } from '../../live/describe';
 import type { PublishedSince } from '../../live/order';
 import type { LiveStream } from '../../live/stream';
 import { BitrateLine } from './BitrateLine';
+import { SortableHead } from './SortableHead';
 import classes from './StreamList.module.css';
 import { StreamPlace } from './StreamPlace';
 import { Uptime } from './Uptime';
@@ -20,13 +21,13 @@ export function StreamList({ streams, since }: { streams: LiveStream[]; since: P
       <Table verticalSpacing="sm" horizontalSpacing="md" highlightOnHover className={classes.table}>
         <Table.Thead>
           <Table.Tr>
-            <Table.Th className={classes.wide}>{t('live.column.stream')}</Table.Th>
-            <Table.Th className={classes.wide}>{t('live.column.health')}</Table.Th>
-            <Table.Th>{t('live.column.video')}</Table.Th>
-            <Table.Th>{t('live.column.audio')}</Table.Th>
-            <Table.Th className={classes.line}>{t('live.column.bitrate')}</Table.Th>
-            <Table.Th className={classes.number}>{t('live.column.viewers')}</Table.Th>
-            <Table.Th className={classes.number}>{t('live.column.uptime')}</Table.Th>
+            <SortableHead sort="name" className={classes.stream} />
+            <SortableHead sort="health" className={classes.state} />
+            <Table.Th className={classes.track}>{t('live.column.video')}</Table.Th>
+            <Table.Th className={classes.track}>{t('live.column.audio')}</Table.Th>
+            <SortableHead sort="bitrate" className={classes.line} />
+            <SortableHead sort="viewers" className={classes.number} />
+            <SortableHead sort="uptime" className={classes.number} />
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>

@@ -5,17 +5,10 @@ import { getRouteApi } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { type LiveSearch, SORTS, type Sort, type View } from '../../app/search';
+import { COLUMN_OF } from './SortableHead';
 import classes from './Toolbar.module.css';
 
 const route = getRouteApi('/');
-
-const COLUMN_OF = {
-  name: 'live.column.stream',
-  bitrate: 'live.column.bitrate',
-  viewers: 'live.column.viewers',
-  uptime: 'live.column.uptime',
-  health: 'live.column.health',
-} as const satisfies Record<Sort, string>;
 
 export function Toolbar({ view, canList }: { view: View; canList: boolean }) {
   const { t } = useTranslation();
@@ -27,22 +20,24 @@ export function Toolbar({ view, canList }: { view: View; canList: boolean }) {
   return (
     <search className={classes.bar}>
       <SearchField query={search.q} onChange={(q) => replace({ ...search, q })} />
-      <div className={classes.order}>
-        <NativeSelect
-          aria-label={t('live.sort')}
-          value={search.sort ?? 'name'}
-          data={SORTS.map((value) => ({ value, label: t(COLUMN_OF[value]) }))}
-          onChange={(event) => replace({ ...search, sort: event.currentTarget.value as Sort })}
-        />
-        <ActionIcon
-          variant="default"
-          size={36}
-          aria-label={descending ? t('live.descending') : t('live.ascending')}
-          onClick={() => replace(descending ? ascending : { ...search, desc: true })}
-        >
-          {descending ? <IconArrowDown size={18} aria-hidden /> : <IconArrowUp size={18} aria-hidden />}
-        </ActionIcon>
-      </div>
+      {view === 'wall' && (
+        <div className={classes.order}>
+          <NativeSelect
+            aria-label={t('live.sort')}
+            value={search.sort ?? 'name'}
+            data={SORTS.map((value) => ({ value, label: t(COLUMN_OF[value]) }))}
+            onChange={(event) => replace({ ...search, sort: event.currentTarget.value as Sort })}
+          />
+          <ActionIcon
+            variant="default"
+            size={36}
+            aria-label={descending ? t('live.descending') : t('live.ascending')}
+            onClick={() => replace(descending ? ascending : { ...search, desc: true })}
+          >
+            {descending ? <IconArrowDown size={18} aria-hidden /> : <IconArrowUp size={18} aria-hidden />}
+          </ActionIcon>
+        </div>
+      )}
       {canList && (
         <SegmentedControl
           aria-label={t('live.view')}

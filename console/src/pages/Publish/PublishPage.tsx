@@ -27,7 +27,7 @@ export function PublishPage() {
   const name = streamName(undefined, app, stream);
   return (
     <Page title={t('publish.title')} state={t('publish.lead')}>
-      <div className={classes.columns}>
+      <div className={classes.page}>
         <Destination host={host} name={name} />
         {error && !data && <ApiNotice error={error} retry={() => void refetch()} />}
         {!data && !error && <Skeleton height={320} />}
@@ -78,25 +78,29 @@ function Ways({ media, name }: { media: MediaServer; name: StreamName }) {
   const { t } = useTranslation();
   const { url } = publishAddress(media, name);
   return (
-    <>
-      <Panel title={t('publish.obs')} hint={t('publish.obsText')}>
-        <PublishFields name={name} host={media.host} />
-      </Panel>
-      <Panel title={t('publish.phone')} hint={t('publish.phoneText')}>
-        <CopyField label={t('publish.url')} value={url} qr />
-      </Panel>
-      <Panel title={t('publish.ffmpeg')}>
-        <div className={classes.fields}>
-          <CopyField label={t('publish.ffmpegFile')} value={ffmpegFile(url)} wrap />
-          <CopyField label={t('publish.ffmpegTest')} value={ffmpegTestPicture(url)} wrap />
-        </div>
-      </Panel>
-      <Panel title={t('publish.then')} hint={t('publish.thenText')}>
-        <PlayAddressFields media={media} name={name} />
-        <ButtonLink {...to.stream(name)} mt="md">
-          {t('publish.watch')}
-        </ButtonLink>
-      </Panel>
-    </>
+    <div className={classes.columns}>
+      <div className={classes.column}>
+        <Panel title={t('publish.obs')} hint={t('publish.obsText')}>
+          <PublishFields name={name} host={media.host} />
+        </Panel>
+        <Panel title={t('publish.ffmpeg')}>
+          <div className={classes.fields}>
+            <CopyField label={t('publish.ffmpegFile')} value={ffmpegFile(url)} />
+            <CopyField label={t('publish.ffmpegTest')} value={ffmpegTestPicture(url)} />
+          </div>
+        </Panel>
+      </div>
+      <div className={classes.column}>
+        <Panel title={t('publish.phone')} hint={t('publish.phoneText')}>
+          <CopyField label={t('publish.url')} value={url} qr />
+        </Panel>
+        <Panel title={t('publish.then')} hint={t('publish.thenText')}>
+          <PlayAddressFields media={media} name={name} />
+          <ButtonLink {...to.stream(name)} mt="md">
+            {t('publish.watch')}
+          </ButtonLink>
+        </Panel>
+      </div>
+    </div>
   );
 }

@@ -36,14 +36,14 @@ function Clients({ clients, kick }: { clients: ApiClient[]; kick: (id: string) =
   const hidden = clients.length - SHOWN;
   return (
     <>
-      <Table.ScrollContainer minWidth={480}>
+      <div className={classes.frame}>
         <Table verticalSpacing={8} className={classes.table}>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>{t('client.type')}</Table.Th>
-              <Table.Th>{t('client.address')}</Table.Th>
+              <Table.Th className={classes.address}>{t('client.address')}</Table.Th>
               <Table.Th className={classes.number}>{t('client.connected')}</Table.Th>
-              <Table.Th className={classes.number}>{t('client.rate')}</Table.Th>
+              <Table.Th className={classes.rate}>{t('client.rate')}</Table.Th>
               <Table.Th className={classes.action}>
                 <span className="visually-hidden">{t('client.kick')}</span>
               </Table.Th>
@@ -55,7 +55,7 @@ function Clients({ clients, kick }: { clients: ApiClient[]; kick: (id: string) =
             ))}
           </Table.Tbody>
         </Table>
-      </Table.ScrollContainer>
+      </div>
       {hidden > 0 && (
         <Text size="sm" c="dimmed" mt="xs">
           {t('client.more', { count: hidden })}
@@ -74,13 +74,12 @@ function Row({ client, kick }: { client: ApiClient; kick: (id: string) => void }
     <Table.Tr>
       <Table.Td>
         {client.publish ? t('client.publisher') : t('client.player')}
-        <Text span c="dimmed" size="sm" ml={8}>
-          {VIA[client.type] ? type : client.type}
-        </Text>
+        <span className={classes.via}>{VIA[client.type] ? type : client.type}</span>
+        <span className={classes.below}>{client.ip}</span>
       </Table.Td>
       <Table.Td className={classes.address}>{client.ip}</Table.Td>
       <Table.Td className={classes.number}>{format.duration(client.alive)}</Table.Td>
-      <Table.Td className={classes.number}>{format.bitrate(rate)}</Table.Td>
+      <Table.Td className={classes.rate}>{format.bitrate(rate)}</Table.Td>
       <Table.Td className={classes.action}>
         <KickButton label={t('client.kickOf', { type, address: client.ip })} onKick={() => kick(client.id)} />
       </Table.Td>

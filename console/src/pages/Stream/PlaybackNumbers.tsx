@@ -20,10 +20,7 @@ export function PlaybackNumbers({ stats }: { stats: PlayerStats }) {
           { label: t('player.buffer'), value: format.seconds(stats.bufferAhead, 1) },
           {
             label: t('player.stalls'),
-            value: t('player.stallsValue', {
-              count: stats.stalls,
-              time: format.seconds(stats.stalledSeconds, 1),
-            }),
+            value: stalls(stats),
           },
           { label: t('player.dropped'), value: format.number(stats.droppedFrames) },
           { label: t('player.fps'), value: t('unit.fps', { value: format.number(stats.fps) }) },
@@ -35,4 +32,9 @@ export function PlaybackNumbers({ stats }: { stats: PlayerStats }) {
       />
     </div>
   );
+
+  function stalls({ stalls: count, stalledSeconds }: PlayerStats): string {
+    if (count === 0) return format.number(0);
+    return t('player.stallsValue', { count, time: format.seconds(stalledSeconds, 1) });
+  }
 }

@@ -33,7 +33,6 @@ export function PlayerPanel({ stream, media, hlsFragmentSeconds }: PlayerPanelPr
   return (
     <section className={classes.panel} aria-label={t('player.readout')}>
       <div className={classes.stage}>
-        {/* biome-ignore lint/a11y/useMediaCaption: live streams carry no caption track yet */}
         <video
           ref={video}
           className={classes.video}
