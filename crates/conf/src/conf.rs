@@ -1,0 +1,140 @@
+//! The root of the typed configuration.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::directive::section;
+use crate::endpoint::Endpoint;
+use crate::sections::*;
+
+section! {
+    /// A whole configuration.
+    pub struct Conf {
+        /// Server identity shown in API/hooks. Non-empty env > config > id file > random; the chosen value
+        /// is written to the id file.
+        server_id: Option<String> = Text("name"), "", "R", S.served();
+        /// Pid file; locked with a write lock for the process lifetime.
+        pid: PathBuf = Path, "./objs/srs.pid", "R", S.served();
+        /// Directory for FFmpeg child logs; `/dev/null` disables them.
+        ff_log_dir: PathBuf = Path, "./objs", "C", S;
+        /// Passed as FFmpeg `-loglevel` for ingest children (info warning error fatal panic quiet trace
+        /// debug verbose).
+        ff_log_level: String = Choice(&["info", "warning", "error", "fatal", "panic", "quiet", "trace", "debug", "verbose"]), "info", "C", S;
+        /// Cap on TCP clients (RTMP+HTTP*) held by the main server; excess sockets are closed. Must be >0
+        /// and +128 below the open-files limit.
+        max_connections: u32 = Int(""), "1000", "L", S.served();
+        /// Double-fork to background.
+        daemon: bool = UnlessOff, "on", "R", S.served();
+        /// Interval of periodic per-category status log lines.
+        pithy_print_ms: Duration = Millis, "10000", "A", S;
+        /// chdir target after config parsing; not applied when empty or exactly `./`.
+        work_dir: PathBuf = Path, "./", "R", S;
+        /// Quit when the parent pid changes; needs daemon off; refuses to start if ppid is 1.
+        asprocess: bool = OnlyOn, "off", "R", S;
+        /// Silently drop TCP peers whose address cannot be read (load-balancer probes); off logs an error.
+        empty_ip_ok: bool = UnlessOff, "on", "L", S;
+        /// Force docker mode when `/proc/1/cgroup` has no `/docker`.
+        in_docker: bool = OnlyOn, "off", "R", S;
+        /// Graceful quit: delay before listeners close.
+        grace_start_wait: Duration = Millis, "2300", "L", S;
+        /// Graceful quit: delay after sources are disposed.
+        grace_final_wait: Duration = Millis, "3200", "L", S;
+        /// Treat SIGTERM as SIGQUIT.
+        force_grace_quit: bool = OnlyOn, "off", "L", S;
+        /// In docker ignore daemon=on.
+        disable_daemon_for_docker: bool = UnlessOff, "on", "R", S;
+        /// Reload when the config file changes (inotify).
+        inotify_auto_reload: bool = OnlyOn, "off", "R", S;
+        /// In docker turn inotify_auto_reload on.
+        auto_reload_for_docker: bool = UnlessOff, "on", "R", S;
+        /// tcmalloc release rate; only in gperf builds.
+        tcmalloc_release_rate: f64 = Float(""), "0.8", "R", S;
+        /// Hourly version query to a vendor URL. Note: directive present with any value but `off` enables
+        /// it.
+        query_latest_version: bool = UnlessOff, "off", "R", S;
+        /// Delay before the first version query.
+        first_wait_for_qlv: Duration = Seconds, "300", "R", S;
+        /// RTMP endpoints `[ip:]port`; ip must be numeric IPv4/IPv6.
+        listen: Vec<Endpoint> = Addresses, "", "X", S.served();
+        /// Threads that move media; 0 starts one per core.
+        workers: u32 = Int(""), "0", "R", S.headwater().served();
+        /// Directory of Headwater's own state.
+        data_dir: PathBuf = Path, "./data", "R", S.headwater().served();
+        /// Outgoing RTMP chunk size; outside 128..65536 only warns.
+        chunk_size: u32 = Int("bytes"), "60000", "C", S.env(&["SRS_VHOST_CHUNK_SIZE", "SRS_CHUNK_SIZE"]).served();
+    }
+    blocks {
+        /// Where and what to log.
+        log: Log = S.flat();
+        /// HTTP management API.
+        http_api: HttpApi = S.served();
+        /// HTTP streaming + static server (legacy name http_stream).
+        http_server: HttpServer = S.formerly(&["http_stream"]).served();
+        /// SRT listener (MPEG-TS payload).
+        srt_server: SrtServer = X;
+        /// WebRTC server.
+        rtc_server: RtcServer = S;
+        /// Protocol converter. One live listener per caster type: a second enabled block of the same type
+        /// replaces the first.
+        stream_casters as "stream_caster": Vec<StreamCaster> = X.repeated().no_env();
+        /// TODO
+        threads: Threads = S.open();
+        /// CPU protection (sampled every 1 s on process CPU%).
+        circuit_breaker: CircuitBreaker = S.open();
+        /// Cloud log shipping; only in APM builds.
+        tencentcloud_cls: CloudLog = S.open();
+        /// OpenTelemetry-style tracing; only in APM builds.
+        tencentcloud_apm: CloudTrace = X.open();
+        /// Prometheus.
+        exporter: Exporter = X;
+        /// Periodic POST to a controller.
+        heartbeat: Heartbeat = S;
+        /// System statistics.
+        stats: Stats = S.no_env();
+        /// RTMP listener, in the form of later releases: these win over `listen` and `chunk_size` at the root.
+        rtmp: Rtmp = S.later().served();
+        /// RTMP over TLS.
+        rtmps: Rtmps = S.later().served();
+        /// Headwater's web console.
+        console: Console = S.headwater().served();
+        /// Virtual host; exact name match, else `__defaultVhost__`.
+        vhosts as "vhost": Vec<Arc<Vhost>> = S.repeated();
+    }
+    accepts {
+        /// Guard: `on` makes validation fail (marks full.conf as not runnable).
+        "is_full" = OnlyOn, "off", "-", T.no_env();
+        /// Parser keyword, valid in any block
+        "include" = List("paths"), "", "-", S.no_env();
+    }
+}
+
+/// The vhost that stands for every name without a vhost of its own.
+pub const DEFAULT_VHOST: &str = "__defaultVhost__";
+
+impl Conf {
+    /// The vhost a request for `name` belongs to: the one of exactly that name, else `__defaultVhost__`.
+    /// `None` if there is neither, or if the one that matches is disabled (there is no falling back from it).
+    pub fn vhost(&self, name: &str) -> Option<&Arc<Vhost>> {
+        self.named(name).or_else(|| self.named(DEFAULT_VHOST)).filter(|vhost| vhost.enabled)
+    }
+
+    /// Every vhost, in the order of the file, disabled ones too.
+    pub fn vhosts(&self) -> &[Arc<Vhost>] {
+        &self.vhosts
+    }
+
+    /// Of two vhosts with one name the first is meant.
+    fn named(&self, name: &str) -> Option<&Arc<Vhost>> {
+        self.vhosts.iter().find(|vhost| vhost.name == name)
+    }
+
+    /// Resolves what depends on more than one directive.
+    pub(crate) fn settled(mut self) -> Conf {
+        if !self.rtmp.listen.is_empty() {
+            self.listen.clone_from(&self.rtmp.listen);
+        }
+        self.chunk_size = self.rtmp.chunk_size.unwrap_or(self.chunk_size);
+        self
+    }
+}

@@ -1,0 +1,124 @@
+//! Child processes: FFmpeg and programs run on publish.
+
+use std::path::PathBuf;
+
+use crate::directive::{Directive, Place, section};
+use crate::scope::{Scope, Section};
+
+section! {
+    /// Run programs on publish.
+    pub struct Exec {
+        /// Enable.
+        enabled: bool = OnlyOn, "off", "A", S;
+        /// Command; `>` redirects; restarted every 3 s while published.
+        publish: Vec<Vec<String>> = Lines("program and arguments"), "", "A", S;
+    }
+}
+
+section! {
+    /// FFmpeg ingest. Ids must be unique within a vhost (empty id counts).
+    pub struct Ingest named id {
+        /// Enable.
+        enabled: bool = OnlyOn, "off", "A", S;
+        /// FFmpeg binary.
+        ffmpeg: PathBuf = Path, "", "A", S;
+    }
+    blocks {
+        /// TODO
+        input: IngestInput = S.open();
+        /// Children are not name-checked here.
+        engines as "engine": Vec<Engine> = S.repeated().open();
+    }
+}
+
+section! {
+    /// TODO
+    pub struct IngestInput {
+        /// Both add -re; other text = error 3035.
+        kind as "type": String = Choice(&["file", "stream"]), "file", "A", S;
+        /// Input.
+        url: String = Text("str"), "", "A", S;
+    }
+}
+
+section! {
+    /// Children are not name-checked here.
+    pub struct Engine named name {
+        /// Enable this engine (ingest: off, or a missing codec, means stream copy).
+        enabled: bool = OnlyOn, "off", "A", S;
+        /// -f before -i; `off` omits; dropped when the input is not rtmp://.
+        iformat: String = Text("str"), "flv", "A", S;
+        /// -vcodec; `copy`, `vn`, `png`, or encoder name.
+        vcodec: String = Text("str"), "", "A", S;
+        /// -b:v; 0 = omit.
+        vbitrate: u32 = Int("kbit/s"), "0", "A", S;
+        /// -r; 0 = omit.
+        vfps: f64 = Float(""), "0", "A", S;
+        /// -s/-aspect (made even); 0 = omit.
+        vwidth: u32 = Int("px"), "0", "A", S;
+        /// As vwidth.
+        vheight: u32 = Int("px"), "0", "A", S;
+        /// -threads.
+        vthreads: u32 = Int(""), "1", "A", S;
+        /// -profile:v; required unless copy/vn/png.
+        vprofile: String = Text("str"), "", "A", S;
+        /// -preset; required unless copy/vn/png.
+        vpreset: String = Text("str"), "", "A", S;
+        /// -acodec; `copy`, `an`, or encoder name.
+        acodec: String = Text("str"), "", "A", S;
+        /// -b:a; 0 = omit.
+        abitrate: u32 = Int("kbit/s"), "0", "A", S;
+        /// -ar; 0 = omit.
+        asample_rate: u32 = Int("Hz"), "0", "A", S;
+        /// -ac; 0 = omit.
+        achannels: u32 = Int("0|1|2"), "0", "A", S;
+        /// -f before output; `off` omits; ingest in copy mode always uses flv.
+        oformat: String = Text("str"), "flv", "A", S;
+        /// Target
+        output: String = Text("url"), "", "A", S;
+    }
+    blocks {
+        /// Options before -i.
+        perfile: FfmpegOptions = S.open();
+        /// Options after the input.
+        vfilter: FfmpegOptions = S.open();
+        /// Extra video options.
+        vparams: FfmpegOptions = S.open();
+        /// Extra audio options; with acodec copy only `bsf:a aac_adtstoasc` is kept.
+        aparams: FfmpegOptions = S.open();
+    }
+}
+
+section! {
+    /// Scope `` (whole vhost), `app`, or `app/stream`. Only the first transcode block of a vhost is ever
+    /// consulted.
+    pub struct Transcode named scope {
+        /// Enable.
+        enabled: bool = OnlyOn, "off", "A", S;
+        /// FFmpeg binary.
+        ffmpeg: PathBuf = Path, "", "A", S;
+    }
+    blocks {
+        /// Children are name-checked.
+        engines as "engine": Vec<Engine> = S.repeated();
+    }
+}
+
+/// Options of an FFmpeg command line, ready to be passed: `-name value` for each `name value;`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FfmpegOptions(pub Vec<String>);
+
+impl Section for FfmpegOptions {
+    fn describe(_: &Place, _: &mut Vec<Directive>) {}
+
+    fn read(scope: &Scope<'_>) -> FfmpegOptions {
+        let mut words = Vec::new();
+        for option in scope.children() {
+            let name = &option.name.text;
+            let dash = if name.starts_with('-') { "" } else { "-" };
+            words.push(format!("{dash}{name}"));
+            words.extend(option.args.first().map(|arg| arg.text.clone()));
+        }
+        FfmpegOptions(words)
+    }
+}

@@ -1,0 +1,64 @@
+//! Live streams and files over HTTP, and HTTP callbacks.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::directive::section;
+
+section! {
+    /// Static files per vhost (legacy name http).
+    pub struct HttpStatic {
+        /// Enable.
+        enabled: bool = OnlyOn, "off", "R (mounted live for newly added vhosts)", S;
+        /// URL mount; `[vhost]` variable; a trailing `/` is added.
+        mount: String = Text("str"), "[vhost]/", "R", S;
+        /// Directory; `[vhost]` variable.
+        dir: PathBuf = Path, "./objs/nginx/html", "R", S;
+    }
+}
+
+section! {
+    /// HTTP-FLV/TS/AAC/MP3.
+    pub struct HttpRemux {
+        /// Enable.
+        enabled: bool = OnlyOn, "off", "R", S;
+        /// Audio burst cache for aac/mp3.
+        fast_cache: Duration = FloatSeconds, "0", "C", S;
+        /// FLV: drop A or V absent from the header flags.
+        drop_if_not_match: bool = UnlessOff, "on", "C", S;
+        /// Default audio flag (FLV header, TS PMT).
+        has_audio: bool = UnlessOff, "on", "C", S;
+        /// Default video flag.
+        has_video: bool = UnlessOff, "on", "C", S;
+        /// Guess flags from cached headers/frames.
+        guess_has_av: bool = UnlessOff, "on", "C", S;
+        /// URL template; extension picks the muxer.
+        mount: String = Text("str"), "[vhost]/[app]/[stream].flv", "R", S;
+    }
+}
+
+section! {
+    /// HTTP callbacks.
+    pub struct HttpHooks {
+        /// Enable.
+        enabled: bool = OnlyOn, "off", "L", S;
+        /// RTMP and SRT only.0 but still works.
+        on_connect: Vec<String> = List("url"), "", "L", S;
+        /// RTMP and SRT only.0 but still works.
+        on_close: Vec<String> = List("url"), "", "L", S;
+        /// Publish started.
+        on_publish: Vec<String> = List("url"), "", "L", S;
+        /// Publish ended.
+        on_unpublish: Vec<String> = List("url"), "", "L", S;
+        /// Play started.
+        on_play: Vec<String> = List("url"), "", "L", S;
+        /// Play ended.
+        on_stop: Vec<String> = List("url"), "", "L", S;
+        /// DVR file finished.
+        on_dvr: Vec<String> = List("url"), "", "L", S;
+        /// TS segment finished.
+        on_hls: Vec<String> = List("url"), "", "L", S;
+        /// GET per TS segment.
+        on_hls_notify: Vec<String> = List("url template"), "", "L", S;
+    }
+}

@@ -1,0 +1,66 @@
+//! Players and publishers.
+
+use std::time::Duration;
+
+use crate::directive::section;
+use crate::value::choice;
+
+section! {
+    /// Player side.
+    pub struct Play {
+        /// Keep the last GOP for fast start.
+        gop_cache: bool = UnlessOff, "on", "A", S.formerly(&["vhost.gop_cache"]).served();
+        /// Max messages in the GOP cache.
+        gop_cache_max_frames: u32 = Int(""), "2500", "C", S.formerly(&["vhost.gop_cache_max_frames"]).served();
+        /// Per-consumer queue; overflow drops whole GOPs.
+        queue_length: Duration = Seconds, "30", "A", S.formerly(&["vhost.queue_length"]).served();
+        /// Timestamp correction; unknown text = off.
+        time_jitter: TimeJitter = Choice(TimeJitter::NAMES), "full", "A", S.formerly(&["vhost.time_jitter"]);
+        /// Pass absolute timestamps.
+        atc: bool = OnlyOn, "off", "A", S.formerly(&["vhost.atc"]);
+        /// Interleave A/V monotonically.
+        mix_correct: bool = OnlyOn, "off", "A", S.formerly(&["vhost.mix_correct"]);
+        /// Turn atc on when metadata has bravo_atc="true".
+        atc_auto: bool = OnlyOn, "off", "L", S.formerly(&["vhost.atc_auto"]);
+        /// Merged-write latency.
+        mw_latency: Option<Duration> = Millis, "", "A", S.formerly(&["vhost.mw_latency"]).served();
+        /// Merged-write minimum messages.
+        mw_msgs: Option<u32> = Int(""), "", "A", S;
+        /// >0 sends one message at a time with this gap.
+        send_min_interval: Duration = FloatMillis, "0", "A", S.formerly(&["vhost.send_min_interval"]);
+        /// Suppress unchanged sequence headers.
+        reduce_sequence_header: bool = OnlyOn, "off", "L", S.formerly(&["vhost.reduce_sequence_header"]);
+    }
+}
+
+section! {
+    /// Publisher side.
+    pub struct Publish {
+        /// Merged-read.
+        mr: bool = OnlyOn, "off", "A", S.formerly(&["vhost.mr.enabled"]);
+        /// Merged-read latency.
+        mr_latency: Duration = Millis, "350", "A", S.formerly(&["vhost.mr.latency"]);
+        /// Timeout for the first packet.
+        firstpkt_timeout: Duration = Millis, "20000", "A", S.formerly(&["vhost.publish_1stpkt_timeout"]).served();
+        /// Timeout between packets.
+        normal_timeout: Duration = Millis, "5000", "A", S.formerly(&["vhost.publish_normal_timeout"]).served();
+        /// Parse SPS for resolution/HLS.
+        parse_sps: bool = UnlessOff, "on", "L", S.served();
+        /// Try Annex-B before length-prefixed NALUs.
+        try_annexb_first: bool = UnlessOff, "on", "C", S;
+        /// Disconnect a publisher without players; conflicts with forward.
+        kickoff_for_idle: Duration = FloatSeconds, "0", "C", S.served();
+    }
+}
+
+choice! {
+    /// What is done about odd timestamps.
+    pub enum TimeJitter else Off {
+        /// Start at zero and keep them monotonous.
+        Full = "full",
+        /// Start at zero.
+        Zero = "zero",
+        /// Nothing.
+        Off = "off",
+    }
+}

@@ -1,0 +1,32 @@
+//! What the process as a whole does.
+
+use std::path::PathBuf;
+
+use crate::directive::section;
+use crate::value::choice;
+
+section! {
+    /// Where and what to log.
+    pub struct Log {
+        /// Log sink; every value other than `console` means file.
+        tank as "srs_log_tank": LogTank = Choice(LogTank::NAMES), "file", "R", S.env(&["SRS_SRS_LOG_TANK", "SRS_LOG_TANK"]).served();
+        /// v1 threshold: verbose info trace warn error; anything else disables logging.
+        level as "srs_log_level": String = Choice(&["verbose", "info", "trace", "warn", "error"]), "trace", "R", S.env(&["SRS_SRS_LOG_LEVEL", "SRS_LOG_LEVEL"]).served();
+        /// v2 threshold: trace debug info warn error; if non-empty it wins over srs_log_level.
+        level_v2 as "srs_log_level_v2": String = Choice(&["trace", "debug", "info", "warn", "error"]), "", "R", S.env(&["SRS_SRS_LOG_LEVEL_V2", "SRS_LOG_LEVEL_V2"]).served();
+        /// Log file when tank is file; re-read on each reopen.
+        file as "srs_log_file": PathBuf = Path, "./objs/srs.log", "SIGUSR1", S.env(&["SRS_SRS_LOG_FILE", "SRS_LOG_FILE"]).served();
+        /// UTC instead of local time for log stamps and date path variables.
+        utc as "utc_time": bool = OnlyOn, "off", "log R, path variables L", S.served();
+    }
+}
+
+choice! {
+    /// Where the log goes.
+    pub enum LogTank else File {
+        /// The file of `srs_log_file`.
+        File = "file",
+        /// Standard output.
+        Console = "console",
+    }
+}

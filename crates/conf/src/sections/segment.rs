@@ -1,0 +1,145 @@
+//! Segments and recordings: HLS, DASH, HDS, DVR.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::directive::section;
+use crate::sections::TimeJitter;
+use crate::value::choice;
+
+section! {
+    /// HLS.
+    pub struct Hls {
+        /// Enable.
+        enabled: bool = OnlyOn, "off", "A", S;
+        /// Segment length.
+        hls_fragment: Duration = FloatSeconds, "10", "A", S;
+        /// Segment cut and initial TARGETDURATION = fragment × ratio.
+        hls_td_ratio: f64 = Float(""), "1.0", "A", S;
+        /// Force cut at fragment × ratio without keyframe / pure audio.
+        hls_aof_ratio: f64 = Float(""), "2.1", "A", S;
+        /// Playlist length; hls_ctx session timeout is 2× this.
+        hls_window: Duration = FloatSeconds, "60", "A", S;
+        /// Mux error policy; any other text = disconnect.
+        hls_on_error: HlsOnError = Choice(HlsOnError::NAMES), "continue", "L", S;
+        /// Root directory.
+        hls_path: Option<PathBuf> = Path, "", "A", S;
+        /// Playlist path under hls_path; vars `[vhost] [app] [stream]`.
+        hls_m3u8_file: String = Text("template"), "[app]/[stream].m3u8", "A", S;
+        /// Segment path
+        hls_ts_file: String = Text("template"), "[app]/[stream]-[seq].ts", "A", S;
+        /// Base URL put before segment names.
+        hls_entry_prefix: String = Text("str"), "", "A", S;
+        /// Initial PMT audio codec.
+        hls_acodec: String = Choice(&["aac", "mp3", "an"]), "aac", "A", S;
+        /// Initial PMT video codec.
+        hls_vcodec: String = Choice(&["h264", "h265", "vn"]), "h264", "A", S;
+        /// Delete expired segments.
+        hls_cleanup: bool = UnlessOff, "on", "A", S;
+        /// Delete all files after this idle time; 0 never.
+        hls_dispose: Duration = Seconds, "120", "L", S;
+        /// Cut only at keyframes.
+        hls_wait_keyframe: bool = UnlessOff, "on", "A", S;
+        /// `[timestamp]` = floor(unix time / fragment), one step per segment.
+        hls_ts_floor: bool = OnlyOn, "off", "A", S;
+        /// Bytes to read from an on_hls_notify reply.
+        hls_nb_notify: u32 = Int("bytes"), "64", "L", S.not_yet();
+        /// Per-viewer HLS session.
+        hls_ctx: bool = UnlessOff, "on", "L", S.not_yet();
+        /// Add hls_ctx to each TS URI.
+        hls_ts_ctx: bool = UnlessOff, "on", "L", S.not_yet();
+        /// AES-128 encryption; when present any value but `off` enables.
+        hls_keys: bool = UnlessOff, "off", "A", S.not_yet();
+        /// Segments per key.
+        hls_fragments_per_key: u32 = Int(""), "5", "A", S.not_yet();
+        /// Key path.
+        hls_key_file: String = Text("template"), "[app]/[stream]-[seq].key", "A", S.not_yet();
+        /// Key directory.
+        hls_key_file_path: Option<PathBuf> = Path, "", "A", S.not_yet();
+        /// Text put before the key path in EXT-X-KEY, without a separator.
+        hls_key_url: String = Text("str"), "", "A", S.not_yet();
+        /// Audio DTS in TS: on = FLV timestamp, off = derived from counted AAC samples (the full.conf
+        /// comment states it reversed).
+        hls_dts_directly: bool = UnlessOff, "on", "A", S;
+    }
+    accepts {
+        /// Accepted with a warning (RAM HLS removed).
+        "hls_storage" = Any, "", "-", U.no_env();
+        /// Accepted with a warning.
+        "hls_mount" = Any, "", "-", U.no_env();
+    }
+}
+
+section! {
+    /// MPEG-DASH.
+    pub struct Dash {
+        /// Enable.
+        enabled: bool = OnlyOn, "off", "A", X;
+        /// Segment length.
+        dash_fragment: Duration = FloatSeconds, "10", "A", X;
+        /// minimumUpdatePeriod attribute.
+        dash_update_period: Duration = FloatSeconds, "5", "A", X;
+        /// Root directory.
+        dash_path: PathBuf = Path, "./objs/nginx/html", "A", X;
+        /// MPD path.
+        dash_mpd_file: String = Text("template"), "[app]/[stream].mpd", "A", X;
+        /// Segments listed in the MPD.
+        dash_window_size: u32 = Int("segments"), "5", "A", X;
+        /// Delete expired segments.
+        dash_cleanup: bool = UnlessOff, "on", "A", X;
+        /// Delete all files after this idle time; 0 never.
+        dash_dispose: Duration = Seconds, "120", "L", X;
+    }
+    accepts {
+        /// Read and logged; the MPD timeShiftBufferDepth is last segment duration × dash_window_size
+        /// instead.
+        "dash_timeshift" = FloatSeconds, "300", "A", U;
+    }
+}
+
+section! {
+    /// Adobe HDS; only in builds with HDS on.
+    pub struct Hds {
+        /// Enable.
+        enabled: bool = OnlyOn, "off", "A", D;
+        /// Fragment length.
+        hds_fragment: Duration = FloatSeconds, "10", "A", D;
+        /// Window.
+        hds_window: Duration = FloatSeconds, "60", "A", D;
+        /// Root directory.
+        hds_path: PathBuf = Path, "./objs/nginx/html", "A", D;
+    }
+}
+
+section! {
+    /// Recording.
+    pub struct Dvr {
+        /// Enable.
+        enabled: bool = OnlyOn, "off", "A", S;
+        /// Which streams; exact `app/stream` match.
+        dvr_apply: Vec<String> = List("all or app/stream"), "all", "not a trigger on its own", S.no_env();
+        /// Unknown plan = publish error 3083.
+        dvr_plan: String = Choice(&["session", "segment"]), "session", "A", S;
+        /// Path; no .flv/.mp4 suffix = directory, `/[stream].[timestamp].flv` appended. .mp4 output is
+        /// experimental.
+        dvr_path: String = Text("template"), "./objs/nginx/html/[app]/[stream].[timestamp].flv", "A", S;
+        /// Segment plan length.
+        dvr_duration: Duration = Seconds, "30", "A", S;
+        /// Segment plan: cut at (H.264) keyframes.
+        dvr_wait_keyframe: bool = UnlessOff, "on", "A", S;
+        /// Timestamp correction.
+        time_jitter: TimeJitter = Choice(TimeJitter::NAMES), "full", "A", S;
+    }
+}
+
+choice! {
+    /// What happens to a publisher whose stream cannot be muxed.
+    pub enum HlsOnError else Disconnect {
+        /// Start the muxer again and go on.
+        Continue = "continue",
+        /// Stop HLS for this stream.
+        Ignore = "ignore",
+        /// Disconnect the publisher.
+        Disconnect = "disconnect",
+    }
+}

@@ -1,0 +1,65 @@
+//! Virtual hosts.
+
+use crate::directive::section;
+use crate::sections::*;
+
+section! {
+    /// Virtual host; exact name match, else `__defaultVhost__`.
+    pub struct Vhost named name {
+        /// Off = requests refused.
+        enabled: bool = UnlessOff, "on", "L for new clients", S.no_env().served();
+        /// Low-latency mode: no merged-read, mw_msgs default 0.
+        min_latency: Option<bool> = OnlyOn, "", "A", S.served();
+        /// TCP_NODELAY.
+        tcp_nodelay: bool = OnlyOn, "off", "A", S.served();
+        /// RTMP chunk size for the vhost. The env var also overrides the root value.
+        chunk_size: Option<u32> = Int("bytes"), "", "C", S.served();
+        /// Window for acks this server sends; 0 = follow peer.
+        in_ack_size: u32 = Int("bytes"), "0", "C", S.served();
+        /// Window Ack Size sent to the peer; 0 = not sent.
+        out_ack_size: u32 = Int("bytes"), "2500000", "C", S.served();
+    }
+    blocks {
+        /// Per-vhost SRT.
+        srt: VhostSrt = X;
+        /// Per-vhost WebRTC.
+        rtc: VhostRtc = S;
+        /// Edge / origin cluster.
+        cluster: Cluster = S.no_env();
+        /// RTMP forwarding.
+        forward: Forward = S.no_env();
+        /// Player side.
+        play: Play = S;
+        /// Publisher side.
+        publish: Publish = S;
+        /// Page-URL check, RTMP only.
+        refer: Refer = S.no_env().served();
+        /// IP rules.
+        security: Security = S.no_env().served();
+        /// Run programs on publish.
+        exec: Exec = S.no_env();
+        /// Static files per vhost (legacy name http).
+        http_static: HttpStatic = S.formerly(&["vhost.http"]);
+        /// HTTP-FLV/TS/AAC/MP3.
+        http_remux: HttpRemux = S.served();
+        /// HTTP callbacks.
+        http_hooks: HttpHooks = S;
+        /// HLS.
+        hls: Hls = S.served();
+        /// MPEG-DASH.
+        dash: Dash = X;
+        /// Adobe HDS; only in builds with HDS on.
+        hds: Hds = D;
+        /// Recording.
+        dvr: Dvr = S;
+        /// FFmpeg ingest. Ids must be unique within a vhost (empty id counts).
+        ingests as "ingest": Vec<Ingest> = S.repeated().no_env();
+        /// Scope `` (whole vhost), `app`, or `app/stream`. Only the first transcode block of a vhost is
+        /// ever consulted.
+        transcodes as "transcode": Vec<Transcode> = S.repeated().no_env();
+    }
+    accepts {
+        /// Accepted with any children, never read (removed feature).
+        "bandcheck" = Any, "", "-", U.no_env().open();
+    }
+}
