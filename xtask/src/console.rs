@@ -2,7 +2,8 @@
 
 use crate::process::Process;
 use crate::step::{Failure, Outcome, say};
-use crate::workspace;
+use crate::tally::Tally;
+use crate::{setup, workspace};
 use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash, Hasher};
@@ -28,8 +29,9 @@ pub(crate) fn lint() -> Outcome {
 }
 
 /// Component tests.
-pub(crate) fn test() -> Outcome {
-    when_present(|| npm(&["run", "test"], "run the failing file alone: `npx vitest run <file>` in console/"))
+pub(crate) fn test(tally: &Tally) -> Outcome {
+    let next = "run the failing file alone: `npx vitest run <file>` in console/";
+    when_present(|| tally.run(npm_process(&["run", "test"]), next))
 }
 
 fn when_present(act: impl FnOnce() -> Outcome) -> Outcome {
@@ -64,7 +66,11 @@ fn install() -> Outcome {
 }
 
 fn npm(args: &[&str], next: &str) -> Outcome {
-    crate::setup::with_node(Process::new("npm").args(args).inside("console")).run(next)
+    npm_process(args).run(next)
+}
+
+fn npm_process(args: &[&str]) -> Process {
+    setup::with_node(Process::new("npm").args(args).inside("console"))
 }
 
 /// Does `act` unless the console's sources are those of the last time it succeeded and `built` holds.

@@ -3,6 +3,7 @@
 use crate::process::Process;
 use crate::rust;
 use crate::step::{Outcome, Steps};
+use crate::tally::Tally;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -41,6 +42,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
 }
 
 /// The bounded, seeded run that is part of every test run.
-pub(crate) fn smoke() -> Outcome {
-    rust::runner(&["--package", "headwater-fuzz"]).run(NEXT)
+pub(crate) fn smoke(tally: &Tally) -> Outcome {
+    tally.run(rust::runner(&["--package", "headwater-fuzz"]), NEXT)
 }

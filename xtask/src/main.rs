@@ -18,6 +18,7 @@ mod run;
 mod rust;
 mod setup;
 mod step;
+mod tally;
 mod test;
 mod tidy;
 mod workspace;

@@ -3,7 +3,8 @@
 use crate::step::{Failure, Outcome, say};
 use crate::workspace;
 use std::ffi::OsString;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// A command about to be run.
 pub(crate) struct Process {
@@ -52,10 +53,21 @@ impl Process {
     pub(crate) fn run(mut self, next: &str) -> Outcome {
         say(&format!("    $ {}", self.shown));
         let status = self.command.status().map_err(|err| self.cannot_start(&err))?;
-        match status.success() {
-            true => Ok(()),
-            false => Err(Failure::new(format!("`{}` ended with {status}", self.shown), next)),
-        }
+        self.ended(status, next)
+    }
+
+    /// Runs it to its end, showing every line and handing it to `watch` as well.
+    pub(crate) fn run_watched(mut self, next: &str, watch: impl Fn(&str) + Sync) -> Outcome {
+        say(&format!("    $ {}", self.shown));
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().map_err(|err| self.cannot_start(&err))?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        std::thread::scope(|scope| {
+            scope.spawn(|| show_lines(out, &watch));
+            show_lines(err, &watch);
+        });
+        let status = child.wait().map_err(|err| self.cannot_start(&err))?;
+        self.ended(status, next)
     }
 
     /// Whether it starts and ends well; nothing is shown.
@@ -85,10 +97,25 @@ impl Process {
         self.cannot_start(&err)
     }
 
+    fn ended(&self, status: ExitStatus, next: &str) -> Outcome {
+        match status.success() {
+            true => Ok(()),
+            false => Err(Failure::new(format!("`{}` ended with {status}", self.shown), next)),
+        }
+    }
+
     fn cannot_start(&self, err: &std::io::Error) -> Failure {
         Failure::new(
             format!("`{}` does not start: {err}", self.shown),
             "run `cargo xtask setup`, then try again",
         )
+    }
+}
+
+fn show_lines(pipe: Option<impl Read>, watch: &impl Fn(&str)) {
+    for line in pipe.into_iter().flat_map(|pipe| BufReader::new(pipe).split(b'\n')).map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line);
+        say(&line);
+        watch(&line);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::process::Process;
 use crate::step::Outcome;
+use crate::tally::Tally;
 
 /// Clippy, with every warning an error.
 pub(crate) fn lint() -> Outcome {
@@ -11,17 +12,14 @@ pub(crate) fn lint() -> Outcome {
 }
 
 /// Tests of every crate but the end-to-end ones and the parsers' brief fuzzing, which are steps of their own.
-pub(crate) fn test() -> Outcome {
+pub(crate) fn test(tally: &Tally) -> Outcome {
     let next = "run the failing test alone: `cargo test -p <package> <name>`";
-    let mut outcome =
-        runner(&["--workspace", "--exclude", "headwater-testkit", "--exclude", "headwater-fuzz"]).run(next);
-    for extra in [
+    let runners = [
+        runner(&["--workspace", "--exclude", "headwater-testkit", "--exclude", "headwater-fuzz"]),
         runner(&["--package", "headwater-testkit", "--lib"]),
         Process::cargo().args(["test", "--workspace", "--doc", "--locked", "--quiet", "--no-fail-fast"]),
-    ] {
-        outcome = outcome.and(extra.run(next));
-    }
-    outcome
+    ];
+    runners.into_iter().map(|runner| tally.run(runner, next)).fold(Ok(()), Outcome::and)
 }
 
 /// Builds the server as the end-to-end tests run it.
