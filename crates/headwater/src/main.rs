@@ -1,2 +1,10 @@
-//! The `headwater` binary.
-fn main() {}
+//! The `headwater` binary: the command line, and nothing else.
+
+mod cli;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::run(std::env::args_os().collect())
+}

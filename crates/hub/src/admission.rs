@@ -61,7 +61,7 @@ pub struct Refusal {
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Grant, Refusal>> + Send + 'a>>;
 
 /// The one place that every publish and play asks, whatever its protocol.
-pub trait Admission: Send + Sync + 'static {
+pub trait Admission: std::fmt::Debug + Send + Sync + 'static {
     /// Decides on `request`.
     fn ask<'a>(&'a self, request: &'a Request) -> Answer<'a>;
 }

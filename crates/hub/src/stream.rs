@@ -5,7 +5,7 @@ use crate::framelog::{Entry, FrameLog, FrameReader};
 use crate::registry::{Events, Options};
 use crate::session::{Session, SessionId};
 use bytes::Bytes;
-use headwater_media::codec::{AudioInfo, VideoInfo};
+use headwater_media::codec::{self, AudioInfo, VideoInfo};
 use headwater_media::{Frame, Kind, Time, Track};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -409,13 +409,13 @@ impl State {
             Track::Video => {
                 self.video_frames += u64::from(media);
                 if frame.kind == Kind::Config || (self.video.is_none() && frame.kind == Kind::Key) {
-                    self.video = None.or_else(|| self.video.take());
+                    self.video = codec::describe_video(frame).or_else(|| self.video.take());
                 }
             }
             Track::Audio => {
                 self.audio_frames += u64::from(media);
                 if frame.kind == Kind::Config || self.audio.is_none() {
-                    self.audio = None.or_else(|| self.audio.take());
+                    self.audio = codec::describe_audio(frame).or_else(|| self.audio.take());
                 }
             }
             Track::Script => {}

@@ -1,0 +1,141 @@
+//! Live streams through hyper: TLS connections, and connections that carried other requests before.
+
+use crate::format::Framing;
+use crate::listen::{HttpLive, Live};
+use crate::live::{Granted, LiveRequest, Output, Refused, common_fields};
+use crate::websocket::{Listener, Said, accept_key};
+use axum::body::Body;
+use bytes::Bytes;
+use headwater_hub::ByteReader;
+use http::{Request, Response, StatusCode, header};
+use http_body::Frame;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// Answers a live request with an endless body, or by switching to WebSocket.
+pub(crate) async fn respond(
+    server: &Arc<HttpLive>,
+    live: Live,
+    request: Request<Incoming>,
+    wanted: LiveRequest,
+) -> Response<Body> {
+    let granted = match wanted.ask(server, live.id, live.peer.ip()).await {
+        Ok(granted) => granted,
+        Err(refused) => return refusal(&refused),
+    };
+    tracing::info!(cid = %live.id, peer = %live.peer, stream = %granted.session.info().name, "http live play");
+    match &wanted.head.websocket_key {
+        Some(key) => switch(request, key, granted),
+        None => {
+            let output = granted.output(Framing::Plain).await;
+            live_body(granted, output)
+        }
+    }
+}
+
+/// A plain-text answer instead of media.
+pub(crate) fn refusal(refused: &Refused) -> Response<Body> {
+    let mut response = Response::new(Body::from(format!("{}\n", refused.reason)));
+    *response.status_mut() = refused.status;
+    response.headers_mut().extend(common_fields(false));
+    response
+}
+
+fn live_body(granted: Granted, output: Output) -> Response<Body> {
+    let reader = granted.attached.stream().bytes(&output.format);
+    let body = LiveBody { first: Some(output.file_header), reader, granted };
+    let mut response = Response::new(Body::new(body));
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("video/x-flv"));
+    fields.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The bytes of a stream as a response body; ends when the publisher leaves, the player goes or is kicked.
+struct LiveBody {
+    first: Option<Bytes>,
+    reader: ByteReader,
+    granted: Granted,
+}
+
+impl LiveBody {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.granted.session.poll_kicked(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        let next = match self.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => self.reader.poll_next(cx),
+        };
+        if let Poll::Ready(Some(bytes)) = &next {
+            self.granted.session.sent.add(bytes.len() as u64);
+            self.granted.attached.stream().count_sent(bytes.len() as u64);
+        }
+        next
+    }
+}
+
+impl http_body::Body for LiveBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        self.poll_next(cx).map(|next| next.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+fn switch(request: Request<Incoming>, key: &str, granted: Granted) -> Response<Body> {
+    tokio::task::spawn_local(async move {
+        let Ok(io) = hyper::upgrade::on(request).await else { return };
+        let output = granted.output(Framing::WebSocket).await;
+        let reader = granted.attached.stream().bytes(&output.format);
+        let body = LiveBody { first: Some(output.file_header), reader, granted };
+        talk(TokioIo::new(io), body).await.ok(); // either side may go at any time
+    });
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let fields = response.headers_mut();
+    fields.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+    fields.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
+    if let Ok(accept) = accept_key(key).parse() {
+        fields.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    response
+}
+
+async fn talk(io: impl AsyncRead + AsyncWrite, mut body: LiveBody) -> io::Result<()> {
+    let (mut from, mut to) = tokio::io::split(io);
+    let mut listener = Listener::default();
+    let mut scratch = [0; 512];
+    loop {
+        let mut replies: Vec<Bytes> = Vec::new(); // at most one a read of 512 bytes and 6 bytes of ping
+        tokio::select! {
+            next = std::future::poll_fn(|cx| body.poll_next(cx)) => match next {
+                Some(bytes) => to.write_all(&bytes).await?,
+                None => return to.shutdown().await,
+            },
+            read = from.read(&mut scratch) => {
+                let n = read?;
+                let mut closed = n == 0;
+                listener.read(scratch.get(..n).unwrap_or_default(), |said| match said {
+                    Said::Close => closed = true,
+                    Said::Ping(pong) => replies.push(pong),
+                });
+                for pong in replies {
+                    to.write_all(&pong).await?;
+                }
+                if closed {
+                    return to.shutdown().await;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+use crate::files::FileServer;
+use crate::head::{HEAD_MAX, Head, HeadError, Mount};
+use crate::live::{LiveRequest, Refused, common_fields, refusal_head};
+use crate::{body, egress};
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use bytes::{Bytes, BytesMut};
+use headwater_conf::Conf;
+use headwater_hub::{Admission, Connection, Hub, SessionId};
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+/// A request head must be complete within this time, the first one and those after it (SRS: 15 s).
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// A TLS handshake must be complete within this time.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Largest hyper read buffer; heads are refused before.
+const BUFFER_MAX: usize = 64 << 10;
+
+/// The HTTP server of the streams port.
+#[derive(Debug)]
+pub struct HttpLive {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) admission: Arc<dyn Admission>,
+    conf: Arc<Conf>,
+    /// Whatever is no live stream: playlists, the API when it shares the port, then static files.
+    rest: axum::Router,
+    pub(crate) crossdomain: bool,
+}
+
+/// A connection, without its socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Live {
+    pub(crate) id: SessionId,
+    pub(crate) peer: SocketAddr,
+}
+
+impl HttpLive {
+    /// Serves live streams of `hub`, and `rest` before the static files of `http_server.dir`.
+    pub fn new(
+        hub: Arc<Hub>,
+        admission: Arc<dyn Admission>,
+        conf: Arc<Conf>,
+        rest: axum::Router,
+    ) -> Arc<HttpLive> {
+        let rest = rest.fallback_service(FileServer::new(&conf.http_server.dir));
+        let crossdomain = conf.http_server.crossdomain;
+        Arc::new(HttpLive { hub, admission, conf, rest, crossdomain })
+    }
+
+    /// Serves one plain connection.
+    pub async fn serve(self: Arc<Self>, connection: Connection) {
+        let Connection { mut io, peer, id, permit, .. } = connection;
+        let live = Live { id, peer };
+        match tokio::time::timeout(HEAD_TIMEOUT, read_head(&mut io)).await {
+            Ok(Ok(Some((head, bytes)))) => self.dispatch(live, io, head, bytes).await,
+            Ok(Ok(None)) => {} // closed before a request: a health check
+            Ok(Err(error)) => refuse_head(live, &mut io, &error).await,
+            Err(_) => {
+                tracing::info!(cid = %id, %peer, "closed: no complete request head within {HEAD_TIMEOUT:?}")
+            }
+        }
+        drop(permit);
+    }
+
+    /// Serves one TLS connection.
+    pub async fn serve_tls(self: Arc<Self>, connection: Connection, tls: TlsAcceptor) {
+        let Connection { io, peer, id, permit, .. } = connection;
+        match tokio::time::timeout(TLS_TIMEOUT, tls.accept(io)).await {
+            Ok(Ok(io)) => self.hyper(Live { id, peer }, io).await,
+            Ok(Err(error)) => tracing::info!(cid = %id, %peer, %error, "TLS handshake failed"),
+            Err(_) => tracing::info!(cid = %id, %peer, "closed: no TLS handshake within {TLS_TIMEOUT:?}"),
+        }
+        drop(permit);
+    }
+
+    async fn dispatch(self: Arc<Self>, live: Live, mut io: TcpStream, head: Head, bytes: BytesMut) {
+        if head.method != Method::GET {
+            return self.hyper(live, Rewound::new(bytes, io)).await;
+        }
+        match self.live_request(head) {
+            Ok(Some(request)) => {
+                drop(bytes);
+                egress::serve(&self, live, io, request).await;
+            }
+            Ok(None) => self.hyper(live, Rewound::new(bytes, io)).await,
+            Err(refused) => {
+                io.write_all(&refusal_head(&refused, false)).await.ok(); // the peer may be gone already
+            }
+        }
+    }
+
+    /// The live stream that a head asks for, if it does.
+    fn live_request(&self, head: Head) -> Result<Option<LiveRequest>, Refused> {
+        let Some(vhost) = self.conf.vhost(head.vhost()).filter(|v| v.http_remux.enabled) else {
+            return Ok(None);
+        };
+        let Some(mount) = Mount::new(&vhost.http_remux.mount, &vhost.name) else { return Ok(None) };
+        let Some(target) = mount.find(&head.path) else { return Ok(None) };
+        if mount.extension() != ".flv" {
+            let reason = format!(
+                "{} streams are not served; set http_remux.mount to a .flv template",
+                mount.extension()
+            );
+            return Err(Refused { status: StatusCode::NOT_FOUND, reason });
+        }
+        Ok(Some(LiveRequest { head, target, vhost: vhost.clone() }))
+    }
+
+    async fn hyper(self: Arc<Self>, live: Live, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let service = service_fn(move |request| {
+            let server = self.clone();
+            async move { Ok::<_, Infallible>(server.answer(live, request).await) }
+        });
+        let served = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(BUFFER_MAX)
+            .serve_connection(TokioIo::new(io), service)
+            .with_upgrades()
+            .await;
+        if let Err(error) = served {
+            tracing::debug!(cid = %live.id, peer = %live.peer, %error, "http connection ended");
+        }
+    }
+
+    async fn answer(self: Arc<Self>, live: Live, mut request: Request<Incoming>) -> Response<Body> {
+        let cors = self.crossdomain && request.headers().contains_key(http::header::ORIGIN);
+        let mut response = match Head::from_request(&request).map(|head| self.live_request(head)) {
+            Err(error) => {
+                body::refusal(&Refused { status: StatusCode::BAD_REQUEST, reason: error.to_string() })
+            }
+            Ok(_) if request.method() == Method::OPTIONS => options(self.crossdomain),
+            Ok(Err(refused)) => body::refusal(&refused),
+            Ok(Ok(Some(wanted))) if request.method() == Method::GET => {
+                body::respond(&self, live, request, wanted).await
+            }
+            Ok(Ok(_)) => {
+                request.extensions_mut().insert(ConnectInfo(live.peer));
+                let Ok(response) = self.rest.clone().oneshot(request).await;
+                response
+            }
+        };
+        response.headers_mut().extend(common_fields(cors));
+        response
+    }
+}
+
+/// SRS answers OPTIONS with 200 and nothing, or 405 when cross-origin use is off.
+fn options(crossdomain: bool) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    if !crossdomain {
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    }
+    response
+}
+
+/// Reads until the head is complete; `None` when the peer closed before its first byte.
+async fn read_head(io: &mut TcpStream) -> Result<Option<(Head, BytesMut)>, HeadError> {
+    let mut bytes = BytesMut::with_capacity(1024);
+    loop {
+        match io.read_buf(&mut bytes).await {
+            Ok(0) | Err(_) if bytes.is_empty() => return Ok(None),
+            Ok(0) | Err(_) => {
+                return Err(HeadError::Malformed("the connection closed in the middle of the head"));
+            }
+            Ok(_) => {}
+        }
+        if let Some((head, _)) = Head::parse(&bytes)? {
+            return Ok(Some((head, bytes)));
+        }
+        if bytes.len() >= HEAD_MAX {
+            return Err(HeadError::TooLarge);
+        }
+    }
+}
+
+async fn refuse_head(live: Live, io: &mut TcpStream, error: &HeadError) {
+    tracing::info!(cid = %live.id, peer = %live.peer, %error, "bad request");
+    let status = match error {
+        HeadError::TooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        HeadError::Malformed(_) => StatusCode::BAD_REQUEST,
+    };
+    let refused = Refused { status, reason: error.to_string() };
+    io.write_all(&refusal_head(&refused, false)).await.ok(); // the peer may be gone already
+}
+
+/// A socket whose first bytes were read already.
+struct Rewound {
+    first: Bytes,
+    io: TcpStream,
+}
+
+impl Rewound {
+    fn new(first: BytesMut, io: TcpStream) -> Rewound {
+        Rewound { first: first.freeze(), io }
+    }
+}
+
+impl AsyncRead for Rewound {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.first.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buf);
+        }
+        let n = self.first.len().min(buf.remaining());
+        buf.put_slice(&self.first.split_to(n));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Rewound {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+}

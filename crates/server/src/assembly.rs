@@ -1,0 +1,348 @@
+use crate::admission::Policy;
+use crate::log::{Log, LogOptions, Tank};
+use crate::ports::PortError;
+use crate::tls::{self, TlsError};
+use crate::welcome::Welcome;
+use crate::{console, http};
+use axum::Router;
+use headwater_api::Settings;
+use headwater_conf::{Conf, Endpoint, LogTank};
+use headwater_hls::Hls;
+use headwater_httplive::HttpLive;
+use headwater_hub::{Admission, Hub, Options, Serve, StreamName, Workers};
+use headwater_rtmp::Rtmp;
+use headwater_stats::Stats;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_rustls::TlsAcceptor;
+use tracing::Level;
+
+/// Threads of the control runtime: API, console, segment writing. Media has its own.
+const CONTROL_THREADS: usize = 2;
+
+/// How often streams are swept and statistics sampled.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How to start.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Everything, with the console and a welcome on standard output; otherwise the media server alone.
+    pub everything: bool,
+    /// What the configuration's loading had to say, for the log.
+    pub warnings: Vec<String>,
+}
+
+/// Why the server did not start or could not go on.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The log cannot be opened.
+    #[error(
+        "cannot open the log {path}: {cause}; set `srs_log_file` to a file that can be written, or `srs_log_tank console`"
+    )]
+    Log {
+        /// The file.
+        path: String,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// A directory cannot be used.
+    #[error(
+        "cannot use the directory {path}: {cause}; give this process permission to write there, or set `{directive}`"
+    )]
+    Directory {
+        /// The directory.
+        path: String,
+        /// The directive that chooses it.
+        directive: &'static str,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// Another instance holds the pid file.
+    #[error(
+        "the pid file {path} is locked: another server is running with it; stop that one or set `pid` to another file"
+    )]
+    Running {
+        /// The pid file.
+        path: String,
+    },
+    /// A port cannot be listened on.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// A certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Threads or signals are not to be had.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+impl StartError {
+    /// The process's exit status: SRS's error number modulo 256 (srs-interfaces 1.8).
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            StartError::Port(_) => 234,                                  // 1002
+            StartError::Running { .. } => 11,                            // 1035
+            StartError::Log { .. } | StartError::Directory { .. } => 18, // 1042
+            StartError::Tls(_) | StartError::System(_) => 255,
+        }
+    }
+}
+
+/// Runs a server until SIGINT or SIGTERM.
+pub fn run_server(conf: Conf, start: Start) -> Result<(), StartError> {
+    let conf = Arc::new(conf);
+    enter_work_dir(&conf)?;
+    let log = open_log(&conf)?;
+    start.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let _pid = lock_pid(&conf, &start)?;
+    let control = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()?;
+    let server = Server::assemble(&conf, &start, &control)?;
+    if start.everything {
+        // Nobody reads the welcome on a closed terminal; the server runs all the same.
+        write!(io::stdout(), "{}", server.welcome).and_then(|()| io::stdout().flush()).ok();
+    }
+    control.block_on(server.run(log))
+}
+
+fn enter_work_dir(conf: &Conf) -> Result<(), StartError> {
+    let dir = &conf.work_dir;
+    if dir.as_os_str().is_empty() || dir.as_os_str() == "./" {
+        return Ok(());
+    }
+    let error =
+        |cause| StartError::Directory { path: dir.display().to_string(), directive: "work_dir", cause };
+    std::env::set_current_dir(dir).map_err(error)
+}
+
+fn open_log(conf: &Conf) -> Result<Log, StartError> {
+    let tank = match conf.srs_log_tank {
+        LogTank::Console => Tank::Console,
+        LogTank::File => Tank::File(conf.srs_log_file.clone()),
+    };
+    let options = LogOptions { tank, level: log_level(conf), utc: conf.utc_time };
+    let error = |cause| StartError::Log { path: conf.srs_log_file.display().to_string(), cause };
+    Log::open(&options).map_err(error)
+}
+
+/// `srs_log_level_v2` wins when it is set; the v1 words mean what they meant (`trace` is all but debugging).
+fn log_level(conf: &Conf) -> Option<Level> {
+    match (conf.srs_log_level_v2.as_str(), conf.srs_log_level.as_str()) {
+        ("trace", _) | ("", "verbose") => Some(Level::TRACE),
+        ("debug", _) => Some(Level::DEBUG),
+        ("info", _) | ("", "info" | "trace") => Some(Level::INFO),
+        ("warn", _) | ("", "warn") => Some(Level::WARN),
+        ("error", _) | ("", "error") => Some(Level::ERROR),
+        _ => None,
+    }
+}
+
+/// Writes the pid file and locks it for the life of the process.
+fn lock_pid(conf: &Conf, start: &Start) -> Result<Option<std::fs::File>, StartError> {
+    let path = if start.everything { conf.data_dir.join("headwater.pid") } else { conf.pid.clone() };
+    let dir = path.parent().map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let directive = if start.everything { "data_dir" } else { "pid" };
+    let error = |cause| StartError::Directory { path: dir.display().to_string(), directive, cause };
+    std::fs::create_dir_all(&dir).map_err(error)?;
+    let open = std::fs::OpenOptions::new().create(true).write(true).truncate(false).open(&path);
+    let mut file = open.map_err(error)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(std::fs::TryLockError::WouldBlock) => {
+            return Err(StartError::Running { path: path.display().to_string() });
+        }
+        Err(std::fs::TryLockError::Error(cause)) => return Err(error(cause)),
+    }
+    file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(error)?;
+    Ok(Some(file))
+}
+
+/// A started server.
+struct Server {
+    hub: Arc<Hub>,
+    stats: Arc<Stats>,
+    welcome: Welcome,
+    _workers: Workers,
+}
+
+impl Server {
+    fn assemble(conf: &Arc<Conf>, start: &Start, control: &Runtime) -> Result<Server, StartError> {
+        let hub = Hub::new(stream_options(conf.clone()));
+        let admission: Arc<dyn Admission> = Arc::new(Policy::new(conf.clone()));
+        let stats = Arc::new(Stats::new(conf.server_id.clone(), Some(id_file(conf, start))));
+        let hls = control.block_on(async { Hls::new(hub.clone(), admission.clone(), conf.clone()) });
+        hub.observe(vec![stats.clone(), hls.clone()]);
+
+        let workers = Workers::start(worker_count(conf), conf.max_connections as usize)?;
+        let rtmp = listen_rtmp(conf, &workers, Rtmp::new(hub.clone(), admission.clone(), conf.clone()))?;
+        let api = headwater_api::router(headwater_api::State::new(
+            hub.clone(),
+            stats.clone(),
+            settings(conf, rtmp),
+        ));
+        let mut rest = hls.router();
+        if conf.api_shares_http_port() {
+            rest = rest.merge(api.clone());
+        }
+        let http = listen_http(conf, &workers, HttpLive::new(hub.clone(), admission, conf.clone(), rest))?;
+        control.block_on(listen_control(conf, api))?;
+        let console = conf.console.enabled.then(|| conf.console.listen.port);
+        let data = std::path::absolute(&conf.data_dir).unwrap_or_else(|_| conf.data_dir.clone());
+        let welcome = Welcome { console, rtmp, http, data: data.display().to_string() };
+        tracing::info!(
+            workers = workers.count(),
+            rtmp,
+            http,
+            console,
+            "headwater {} started",
+            env!("CARGO_PKG_VERSION")
+        );
+        Ok(Server { hub, stats, welcome, _workers: workers })
+    }
+
+    async fn run(self, log: Log) -> Result<(), StartError> {
+        let mut tick = tokio::time::interval(TICK);
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut quit = signal(SignalKind::quit())?;
+        let mut rotate = signal(SignalKind::user_defined1())?;
+        let mut reload = signal(SignalKind::hangup())?;
+        loop {
+            tokio::select! {
+                _ = tick.tick() => {
+                    self.hub.sweep();
+                    self.stats.tick(std::time::Instant::now());
+                }
+                _ = rotate.recv() => match log.reopen() {
+                    Ok(()) => tracing::info!("log reopened"),
+                    Err(error) => tracing::error!(%error, "the log cannot be reopened; the old file stays in use"),
+                },
+                _ = reload.recv() => tracing::warn!("reload is not served yet; restart to apply a changed configuration"),
+                _ = interrupt.recv() => break,
+                _ = terminate.recv() => break,
+                _ = quit.recv() => break,
+            }
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn worker_count(conf: &Conf) -> usize {
+    match conf.workers {
+        0 => std::thread::available_parallelism().map_or(1, Into::into),
+        n => n,
+    }
+}
+
+fn id_file(conf: &Conf, start: &Start) -> PathBuf {
+    if start.everything { conf.data_dir.join("headwater.id") } else { conf.pid.with_extension("id") }
+}
+
+/// How each stream is kept, by its vhost.
+fn stream_options(conf: Arc<Conf>) -> impl Fn(&StreamName) -> Options {
+    move |name| {
+        let Some(vhost) = conf.vhost(name.vhost()) else { return Options::default() };
+        Options {
+            gop_cache: vhost.play.gop_cache,
+            gop_frames_max: vhost.play.gop_cache_max_frames.into(),
+            queue: vhost.play.queue_length,
+            batch: vhost.play.mw_latency.filter(|_| vhost.min_latency != Some(true)),
+        }
+    }
+}
+
+fn settings(conf: &Conf, rtmp: u16) -> Settings {
+    todo
+}
+
+fn address(endpoint: &Endpoint) -> SocketAddr {
+    SocketAddr::new(endpoint.ip, endpoint.port)
+}
+
+/// Binds the RTMP and RTMPS endpoints; returns the first RTMP port.
+fn listen_rtmp(conf: &Conf, workers: &Workers, rtmp: Arc<Rtmp>) -> Result<u16, StartError> {
+    let mut first = None;
+    for endpoint in &conf.listen {
+        let rtmp = rtmp.clone();
+        let serve: Serve = Arc::new(move |connection| Box::pin(rtmp.clone().serve(connection)));
+        let bound = listen(workers, address(endpoint), "RTMP", "listen", serve)?;
+        first.get_or_insert(bound.port());
+    }
+    if conf.rtmps.enabled {
+        let tls = tls::acceptor(&conf.rtmps.cert, &conf.rtmps.key, &[])?;
+        let serve: Serve =
+            Arc::new(move |connection| Box::pin(rtmp.clone().serve_tls(connection, tls.clone())));
+        listen(workers, address(&conf.rtmps.listen), "RTMPS", "rtmps.listen", serve)?;
+    }
+    Ok(first.unwrap_or(1935))
+}
+
+/// Binds the streams ports; returns the plain one.
+fn listen_http(conf: &Conf, workers: &Workers, http: Arc<HttpLive>) -> Result<Option<u16>, StartError> {
+    let server = &conf.http_server;
+    if !server.enabled {
+        return Ok(None);
+    }
+    if server.https.enabled {
+        let (http, tls) = (http.clone(), https_acceptor(&server.https.cert, &server.https.key)?);
+        let serve: Serve =
+            Arc::new(move |connection| Box::pin(http.clone().serve_tls(connection, tls.clone())));
+        listen(workers, address(&server.https.listen), "HTTPS streams", "http_server.https.listen", serve)?;
+    }
+    let serve: Serve = Arc::new(move |connection| Box::pin(http.clone().serve(connection)));
+    let bound = listen(workers, address(&server.listen), "HTTP streams", "http_server.listen", serve)?;
+    Ok(Some(bound.port()))
+}
+
+fn https_acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
+    tls::acceptor(cert, key, &[b"http/1.1"])
+}
+
+fn listen(
+    workers: &Workers,
+    addr: SocketAddr,
+    service: &'static str,
+    directive: &'static str,
+    serve: Serve,
+) -> Result<SocketAddr, PortError> {
+    workers.listen(addr, serve).map_err(|e| PortError::new(addr, service, directive, e))
+}
+
+/// Binds the API and console ports.
+async fn listen_control(conf: &Conf, api: Router) -> Result<(), StartError> {
+    let bind = async |addr, service, directive, tls, router| {
+        http::serve(addr, tls, router).await.map_err(|e| PortError::new(addr, service, directive, e))
+    };
+    let http_api = &conf.http_api;
+    if http_api.enabled && !conf.api_shares_http_port() {
+        bind(address(&http_api.listen), "the HTTP API", "http_api.listen", None, api.clone()).await?;
+        if http_api.https.enabled {
+            let tls = Some(https_acceptor(&http_api.https.cert, &http_api.https.key)?);
+            bind(address(&http_api.https.listen), "the HTTPS API", "http_api.https.listen", tls, api.clone())
+                .await?;
+        }
+    }
+    if conf.exporter.enabled {
+        bind(address(&conf.exporter.listen), "the exporter", "exporter.listen", None, api.clone()).await?;
+    }
+    if conf.console.enabled {
+        let router = console::router().merge(headwater_api::console_paths(api));
+        bind(address(&conf.console.listen), "the console", "console.listen", None, router.clone()).await?;
+        if conf.console.https.enabled {
+            let tls = Some(https_acceptor(&conf.console.https.cert, &conf.console.https.key)?);
+            bind(address(&conf.console.https.listen), "the console", "console.https.listen", tls, router)
+                .await?;
+        }
+    }
+    Ok(())
+}

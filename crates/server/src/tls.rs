@@ -1,0 +1,52 @@
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thiserror::Error;
+use tokio_rustls::TlsAcceptor;
+
+/// A certificate or key that cannot be used.
+#[derive(Debug, Error)]
+#[error("cannot use {path} for TLS: {cause}; set `{directive}` to a PEM file that this process can read")]
+pub struct TlsError {
+    path: PathBuf,
+    directive: &'static str,
+    cause: String,
+}
+
+/// Loads a certificate chain and its key, both PEM. `alpn` lists the protocols offered, best first.
+pub fn acceptor(cert: &Path, key: &Path, alpn: &[&[u8]]) -> Result<TlsAcceptor, TlsError> {
+    let bad_cert = |cause: String| TlsError { path: cert.to_owned(), directive: "cert", cause };
+    let bad_key = |cause: String| TlsError { path: key.to_owned(), directive: "key", cause };
+    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .map_err(|e| bad_cert(e.to_string()))?;
+    if chain.is_empty() {
+        return Err(bad_cert("it holds no certificate".to_owned()));
+    }
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|e| bad_key(e.to_string()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| bad_cert(e.to_string()))?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|e| bad_cert(e.to_string()))?;
+    config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_is_named_with_its_directive() {
+        let error = acceptor(Path::new("/nowhere/a.crt"), Path::new("/nowhere/a.key"), &[])
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("/nowhere/a.crt") && error.contains("`cert`"), "{error}");
+    }
+}
