@@ -8,8 +8,10 @@ use bytes::Bytes;
 use headwater_media::codec::{self, AudioInfo, VideoInfo};
 use headwater_media::{Frame, Kind, Time, Track};
 use parking_lot::Mutex;
+use slab::Slab;
 use smallvec::SmallVec;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -232,19 +234,8 @@ impl Stream {
 
     /// Which tracks the stream has; waits for a publisher and until that can be told: both were seen, all announced
     /// ones were seen, or a third of a second of media has passed.
-    pub async fn tracks(&self) -> Tracks {
-        std::future::poll_fn(|cx| self.poll_tracks(cx)).await
-    }
-
-    fn poll_tracks(&self, cx: &mut Context<'_>) -> Poll<Tracks> {
-        let mut state = self.state.lock();
-        match state.tracks.settled {
-            true => Poll::Ready(state.tracks.seen),
-            false => {
-                state.tracks.wait(cx.waker());
-                Poll::Pending
-            }
-        }
+    pub fn tracks(&self) -> impl Future<Output = Tracks> + '_ {
+        TracksKnown { stream: self, place: None }
     }
 
     /// Whether somebody publishes now.
@@ -460,20 +451,16 @@ struct TrackWatch {
     seen: Tracks,
     since: Option<Time>,
     settled: bool,
-    /// One waker for each player that waits for the stream to begin; bounded by the connection limit.
-    waiting: Vec<Waker>,
+    /// One waker for each player that waits for the stream to begin; it goes with the player.
+    waiting: Slab<Waker>,
+    /// Counts how often all that waited were woken; places of earlier rounds are void.
+    round: u64,
 }
 
 impl TrackWatch {
     fn reset(&mut self) {
         let waiting = std::mem::take(&mut self.waiting);
-        *self = TrackWatch { waiting, ..TrackWatch::default() };
-    }
-
-    fn wait(&mut self, waker: &Waker) {
-        if !self.waiting.iter().any(|w| w.will_wake(waker)) {
-            self.waiting.push(waker.clone());
-        }
+        *self = TrackWatch { waiting, round: self.round, ..TrackWatch::default() };
     }
 
     fn observe(&mut self, frame: &Frame, wakers: &mut Wakers) {
@@ -485,7 +472,47 @@ impl TrackWatch {
         let all = self.seen == Tracks::ALL || self.seen == self.announced;
         if self.seen.any() && (all || frame.dts - since >= SETTLE) {
             self.settled = true;
-            wakers.extend(self.waiting.drain(..));
+            wakers.extend(self.waiting.drain());
+            self.round += 1;
+        }
+    }
+}
+
+/// Ready when it is known which tracks a stream has.
+struct TracksKnown<'a> {
+    stream: &'a Stream,
+    /// Round and key of its waker.
+    place: Option<(u64, usize)>,
+}
+
+impl Future for TracksKnown<'_> {
+    type Output = Tracks;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Tracks> {
+        let mut state = self.stream.state.lock();
+        let watch = &mut state.tracks;
+        if watch.settled {
+            return Poll::Ready(watch.seen);
+        }
+        let place = self.place.filter(|(round, _)| *round == watch.round);
+        match place.and_then(|(_, key)| watch.waiting.get_mut(key)) {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => {
+                let place = (watch.round, watch.waiting.insert(cx.waker().clone()));
+                drop(state);
+                self.place = Some(place);
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for TracksKnown<'_> {
+    fn drop(&mut self) {
+        let Some((round, key)) = self.place else { return };
+        let watch = &mut self.stream.state.lock().tracks;
+        if watch.round == round {
+            watch.waiting.try_remove(key);
         }
     }
 }
