@@ -1,6 +1,6 @@
 //! What an audience received in a window of time, and whether that was enough.
 
-use crate::audience::{Audience, Received, Snapshot};
+use crate::audience::{Received, Snapshot};
 use crate::cost::{Cost, Watch};
 use crate::process::ProcessError;
 use serde::Serialize;
@@ -9,8 +9,19 @@ use tokio::time::Instant;
 
 /// A player with at least this share of the stream is fed.
 const FED: f64 = 0.98;
-/// Stream time that may be on its way at the window's edges: servers batch up to 350 ms, a round takes 100 ms.
-const EDGE: Duration = Duration::from_millis(500);
+/// Stream time that may be on its way at the edges of a live stream's window: servers batch up to 350 ms, a round of
+/// the [audience](crate::audience::Audience) takes 100 ms.
+pub(crate) const LIVE_EDGE: Duration = Duration::from_millis(500);
+
+/// What an audience is measured against.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Measure {
+    pub(crate) window: Duration,
+    /// The stream's bit rate in bit/s; without it the best player is the measure.
+    pub(crate) bitrate: Option<u64>,
+    /// Stream time that may be on its way at the window's edges.
+    pub(crate) edge: Duration,
+}
 
 /// What all players of a window got.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -33,21 +44,20 @@ pub(crate) struct Delivery {
     pub(crate) worst: f64,
 }
 
-/// Watches `audience` for `window`. `bitrate` is the stream's in bit/s; without it the best player is the measure.
+/// Watches an audience, of which `snapshot` tells, for a window of time.
 pub(crate) async fn measure(
-    audience: &Audience,
+    snapshot: impl Fn() -> Snapshot,
     watch: &mut Watch,
-    window: Duration,
-    bitrate: Option<u64>,
+    by: Measure,
 ) -> Result<(Delivery, Option<Cost>), ProcessError> {
-    let before = audience.snapshot();
+    let before = snapshot();
     watch.begin()?;
     let start = Instant::now();
-    tokio::time::sleep(window).await;
-    let after = audience.snapshot();
+    tokio::time::sleep(by.window).await;
+    let after = snapshot();
     let length = start.elapsed();
     let got = differences(&before, &after);
-    let delivery = delivery(&got, length, bitrate);
+    let delivery = delivery(&got, Measure { window: length, ..by });
     let cost = watch.end(delivery.bytes, delivery.players)?;
     Ok((delivery, cost))
 }
@@ -63,11 +73,11 @@ fn differences(before: &Snapshot, after: &Snapshot) -> Vec<Received> {
         .collect()
 }
 
-fn delivery(got: &[Received], length: Duration, bitrate: Option<u64>) -> Delivery {
-    let seconds = length.as_secs_f64();
+fn delivery(got: &[Received], by: Measure) -> Delivery {
+    let seconds = by.window.as_secs_f64();
     let best = got.iter().map(|player| player.bytes).max().unwrap_or(0);
-    let expected = bitrate.map_or(best as f64, |bitrate| bitrate as f64 / 8.0 * seconds);
-    let edge = expected * (EDGE.as_secs_f64() / seconds).min(1.0);
+    let expected = by.bitrate.map_or(best as f64, |bitrate| bitrate as f64 / 8.0 * seconds);
+    let edge = expected * (by.edge.as_secs_f64() / seconds).min(1.0);
     let enough = (expected - edge) * FED;
     let worst = got.iter().map(|player| player.bytes).min().unwrap_or(0);
     let bytes = got.iter().map(|player| player.bytes).sum::<u64>();
@@ -92,11 +102,14 @@ mod tests {
         bytes.into_iter().map(|bytes| Received { bytes, stalls: 0, closed: false }).collect()
     }
 
+    fn over(seconds: u64, bitrate: Option<u64>) -> Measure {
+        Measure { window: Duration::from_secs(seconds), bitrate, edge: LIVE_EDGE }
+    }
+
     #[test]
     fn a_player_with_less_than_98_percent_is_not_fed() {
         // 8 Mb/s for 20 s: 20 MB, of which half a megabyte may be on its way
-        let delivery =
-            delivery(&got([20_000_000, 19_200_000, 19_000_000]), Duration::from_secs(20), Some(8_000_000));
+        let delivery = delivery(&got([20_000_000, 19_200_000, 19_000_000]), over(20, Some(8_000_000)));
         assert_eq!((delivery.players, delivery.fed), (3, 2));
         assert_eq!(delivery.expected_each, 20_000_000);
         assert_eq!(delivery.worst, 0.95);
@@ -105,13 +118,13 @@ mod tests {
 
     #[test]
     fn the_best_player_is_the_measure_when_the_bitrate_is_not_known() {
-        let delivery = delivery(&got([1000, 400]), Duration::from_secs(10), None);
+        let delivery = delivery(&got([1000, 400]), over(10, None));
         assert_eq!((delivery.fed, delivery.worst), (1, 0.4));
     }
 
     #[test]
     fn nobody_is_fed_with_nothing() {
-        let delivery = delivery(&got([0, 0]), Duration::from_secs(10), None);
+        let delivery = delivery(&got([0, 0]), over(10, None));
         assert_eq!((delivery.fed, delivery.worst), (0, 0.0));
     }
 

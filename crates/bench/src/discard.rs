@@ -6,10 +6,10 @@
 use socket2::SockRef;
 use std::io;
 use std::mem::MaybeUninit;
-use std::net::TcpStream;
+use std::os::fd::AsFd;
 
 /// Most bytes one call discards. The kernel never writes them, so this memory is never touched.
-const MAX_DISCARD: usize = 1 << 20;
+const MAX_DISCARD: usize = 256 << 10;
 
 /// Throws away received bytes of any number of non-blocking sockets.
 pub(crate) struct Discard {
@@ -23,7 +23,7 @@ impl Discard {
 
     /// Throws away what `stream` has received and says how much that was; `Ok(0)` when the peer has closed and
     /// `WouldBlock` when there was nothing.
-    pub(crate) fn receive(&mut self, stream: &TcpStream) -> io::Result<usize> {
+    pub(crate) fn receive(&mut self, stream: &impl AsFd) -> io::Result<usize> {
         SockRef::from(stream).recv_with_flags(&mut self.untouched, libc::MSG_TRUNC)
     }
 }
@@ -32,7 +32,7 @@ impl Discard {
 mod tests {
     use super::*;
     use std::io::{ErrorKind, Read, Write};
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     #[test]
     fn bytes_are_counted_and_gone() {

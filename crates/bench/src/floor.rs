@@ -7,7 +7,7 @@ mod sender;
 
 use crate::audience::Audience;
 use crate::cost::{Cost, Watch};
-use crate::delivery::{Delivery, measure};
+use crate::delivery::{Delivery, LIVE_EDGE, Measure, measure};
 use crate::options::{Bitrate, Window};
 use crate::process::ProcessError;
 use crate::{open_files, report, target};
@@ -71,7 +71,8 @@ pub(crate) async fn run(args: &Args) -> Result<Floor, FloorError> {
         audience.add(stream).map_err(FloorError::Connect)?;
     }
     tokio::time::sleep(args.window.warm_up()).await;
-    let (delivery, cost) = measure(&audience, &mut watch, args.window.length(), Some(args.bitrate.0)).await?;
+    let by = Measure { window: args.window.length(), bitrate: Some(args.bitrate.0), edge: LIVE_EDGE };
+    let (delivery, cost) = measure(|| audience.snapshot(), &mut watch, by).await?;
     Ok(Floor { batch_ms: args.batch, delivery, cost })
 }
 

@@ -2,22 +2,29 @@
 //!
 //! The generator shares the machine with the server under test, so it must be cheap itself: streams are muxed once
 //! and sent by one thread, players' bytes are dropped in the kernel ([`discard`]) and only a few probes look into
-//! what they get. It measures; it does not judge, except in `bench table`, which compares with the targets in
-//! [`table`].
+//! what they get. It measures; it does not judge.
 //!
 //! Invariant: no load leaves this machine unless `--allow-remote` is given.
 
 mod audience;
+mod broadcast;
+mod connect;
 mod cost;
 mod delivery;
+mod dial;
 mod discard;
 mod floor;
+mod http;
 mod mark;
 mod open_files;
 mod options;
+mod play;
 mod process;
+mod publish;
 mod report;
+mod rtmp;
 mod summary;
+mod synthetic;
 mod target;
 
 use clap::Parser;
@@ -39,6 +46,9 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Publish(publish::Args),
+    Play(play::Args),
+    Connect(connect::Args),
     Floor(floor::Args),
 }
 
@@ -67,6 +77,9 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 async fn dispatch(cli: &Cli) -> Result<(), Box<dyn Error>> {
     match &cli.command {
+        Command::Publish(args) => report::print(&publish::run(args).await?, cli.json)?,
+        Command::Play(args) => report::print(&play::run(args).await?, cli.json)?,
+        Command::Connect(args) => report::print(&connect::run(args).await?, cli.json)?,
         Command::Floor(args) if args.serve => floor::serve(args)?,
         Command::Floor(args) => report::print(&floor::run(args).await?, cli.json)?,
     }

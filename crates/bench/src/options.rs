@@ -48,6 +48,14 @@ impl Window {
     }
 }
 
+/// Whether load may leave this machine.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct Remote {
+    /// Allow a server that is not on this machine.
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+}
+
 fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }

@@ -4,7 +4,8 @@ use crate::cost::Cost;
 use crate::delivery::Delivery;
 use crate::summary::Summary;
 use serde::Serialize;
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
 
 /// A result that can be told to people.
@@ -40,6 +41,31 @@ pub(crate) fn print(result: &impl Tell, json: bool) -> io::Result<()> {
     let mut lines = Lines::default();
     result.tell(&mut lines);
     write!(io::stdout(), "{}", lines.text())
+}
+
+/// Reasons of failed connections, and how many had each. Bounded: further reasons are counted together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Failures(BTreeMap<String, usize>);
+
+impl Failures {
+    /// Most different reasons kept.
+    const MAX_REASONS: usize = 16;
+
+    pub(crate) fn add(&mut self, reason: &impl Display) {
+        let reason = reason.to_string();
+        let known = self.0.contains_key(&reason) || self.0.len() < Self::MAX_REASONS;
+        *self.0.entry(if known { reason } else { "other reasons".into() }).or_default() += 1;
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.values().sum()
+    }
+}
+
+pub(crate) fn failures(out: &mut Lines, failures: &Failures) {
+    for (reason, count) in &failures.0 {
+        out.line("failed", format!("{count} × {reason}"));
+    }
 }
 
 pub(crate) fn delivery(out: &mut Lines, d: &Delivery) {
@@ -91,6 +117,17 @@ mod tests {
         lines.line("a", "1");
         lines.line("longer", "2");
         assert_eq!(lines.text(), "a       1\nlonger  2\n");
+    }
+
+    #[test]
+    fn failures_are_counted_by_reason_and_bounded() {
+        let mut failures = Failures::default();
+        failures.add(&"refused");
+        failures.add(&"refused");
+        (0..100).for_each(|n| failures.add(&n));
+        assert_eq!(failures.count(), 102);
+        assert_eq!(failures.0.get("refused"), Some(&2));
+        assert_eq!(failures.0.len(), Failures::MAX_REASONS + 1);
     }
 
     #[test]

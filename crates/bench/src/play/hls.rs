@@ -1,0 +1,240 @@
+//! An HLS player: fetches the playlist and every new segment over one connection that stays open.
+
+use crate::audience::Received;
+use crate::dial;
+use crate::discard::Discard;
+use crate::http::{self, Head, HttpError};
+use crate::target::Target;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+/// Longest playlist accepted.
+const MAX_PLAYLIST: u64 = 1 << 20;
+/// A playlist is fetched again after this share of its target duration (RFC 8216 6.3.4).
+const RELOAD: f64 = 0.5;
+/// No new segment for this many target durations is a stall.
+const STALL: f64 = 3.0;
+
+#[derive(Debug, Error)]
+pub(crate) enum HlsError {
+    #[error("connection: {0}")]
+    Connection(#[from] io::Error),
+    #[error("{0}")]
+    Http(#[from] HttpError),
+    #[error("the answer tells no length")]
+    NoLength,
+    #[error("the playlist is longer than {MAX_PLAYLIST} bytes")]
+    LongPlaylist,
+}
+
+/// What one player has got so far, read by others while it plays.
+#[derive(Debug, Default)]
+pub(crate) struct Counter {
+    bytes: AtomicU64,
+    stalls: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Counter {
+    pub(crate) fn received(&self) -> Received {
+        Received {
+            bytes: self.bytes.load(Ordering::Relaxed),
+            stalls: self.stalls.load(Ordering::Relaxed),
+            closed: self.closed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+pub(crate) struct HlsPlayer {
+    stream: TcpStream,
+    host: String,
+    playlist: String,
+    newest: Option<String>,
+    counter: Arc<Counter>,
+    discard: Discard,
+}
+
+impl HlsPlayer {
+    pub(crate) async fn connect(
+        target: &Target,
+        server: SocketAddr,
+        index: usize,
+        counter: Arc<Counter>,
+    ) -> Result<Self, HlsError> {
+        Ok(HlsPlayer {
+            stream: dial::connect(server, index).await?,
+            host: format!("{}:{}", target.host, target.port),
+            playlist: target.path.clone(),
+            newest: None,
+            counter,
+            discard: Discard::new(),
+        })
+    }
+
+    /// Plays until the connection ends.
+    pub(crate) async fn play(mut self) {
+        let mut last = Instant::now();
+        while let Ok(next) = self.round().await {
+            let silence = last.elapsed().as_secs_f64();
+            if next.fetched > 0 {
+                last = Instant::now();
+            } else if silence > next.target * STALL {
+                self.counter.stalls.fetch_add(1, Ordering::Relaxed);
+                last = Instant::now();
+            }
+            sleep(Duration::from_secs_f64((next.target * RELOAD).clamp(0.1, 10.0))).await;
+        }
+        self.counter.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Fetches the playlist and what is new in it.
+    pub(crate) async fn round(&mut self) -> Result<Round, HlsError> {
+        let text = self.fetch_playlist().await?;
+        let playlist = Playlist::parse(&text);
+        if let Some(variant) = playlist.variant {
+            self.playlist = resolve(&self.playlist, variant);
+            return Ok(Round { fetched: 0, target: 0.0 });
+        }
+        let mut fetched = 0;
+        for segment in playlist.after(self.newest.as_deref()) {
+            let path = resolve(&self.playlist, segment);
+            self.fetch_segment(&path).await?;
+            self.newest = Some((*segment).to_owned());
+            fetched += 1;
+        }
+        Ok(Round { fetched, target: playlist.target })
+    }
+
+    async fn fetch_playlist(&mut self) -> Result<String, HlsError> {
+        let path = self.playlist.clone();
+        let (mut body, length) = self.get(&path).await?;
+        if length > MAX_PLAYLIST {
+            return Err(HlsError::LongPlaylist);
+        }
+        while (body.len() as u64) < length {
+            if self.stream.read_buf(&mut body).await? == 0 {
+                return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
+            }
+        }
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    async fn fetch_segment(&mut self, path: &str) -> Result<(), HlsError> {
+        let (begun, length) = self.get(path).await?;
+        let mut got = begun.len() as u64;
+        while got < length {
+            got += self.drop_some().await?;
+        }
+        self.counter.bytes.fetch_add(length, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Only one answer is ever on its way, so everything received belongs to it.
+    async fn drop_some(&mut self) -> io::Result<u64> {
+        let (stream, discard) = (&self.stream, &mut self.discard);
+        let dropped = stream.async_io(Interest::READABLE, || discard.receive(stream)).await?;
+        if dropped == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(dropped as u64) }
+    }
+
+    /// Sends a request; gives the start of the body and the body's length.
+    async fn get(&mut self, path: &str) -> Result<(Vec<u8>, u64), HlsError> {
+        self.stream.write_all(http::get(&self.host, path).as_bytes()).await?;
+        let mut received = Vec::with_capacity(4096);
+        loop {
+            if self.stream.read_buf(&mut received).await? == 0 {
+                return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
+            }
+            if let Some(head) = Head::parse(&received)? {
+                head.expect(200)?;
+                let length = head.content_length.ok_or(HlsError::NoLength)?;
+                return Ok((received.split_off(head.len), length));
+            }
+        }
+    }
+}
+
+/// What one look at the playlist brought.
+pub(crate) struct Round {
+    pub(crate) fetched: usize,
+    /// Target duration, seconds.
+    target: f64,
+}
+
+/// As much of a playlist as a player needs (RFC 8216 4.3).
+struct Playlist<'a> {
+    target: f64,
+    segments: Vec<&'a str>,
+    /// The first variant, when it is a multivariant playlist.
+    variant: Option<&'a str>,
+}
+
+impl<'a> Playlist<'a> {
+    fn parse(text: &'a str) -> Self {
+        let target = text.lines().find_map(|line| line.strip_prefix("#EXT-X-TARGETDURATION:"));
+        let uris: Vec<_> =
+            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+        let multivariant = text.contains("#EXT-X-STREAM-INF");
+        Playlist {
+            target: target.and_then(|seconds| seconds.trim().parse().ok()).unwrap_or(2.0),
+            variant: uris.first().copied().filter(|_| multivariant),
+            segments: uris,
+        }
+    }
+
+    /// Segments after `newest`; the last one when that is not there or nothing was fetched yet.
+    fn after(&self, newest: Option<&str>) -> &[&'a str] {
+        let known = self.segments.iter().position(|segment| Some(*segment) == newest);
+        let from = known.map_or(self.segments.len().saturating_sub(1), |at| at + 1);
+        self.segments.get(from..).unwrap_or_default()
+    }
+}
+
+/// The path of `reference` as written in the playlist at `base`.
+fn resolve(base: &str, reference: &str) -> String {
+    let path = reference
+        .split_once("://")
+        .map_or(reference, |(_, rest)| rest.split_at(rest.find('/').unwrap_or(0)).1);
+    if path.starts_with('/') {
+        return path.to_owned();
+    }
+    let folder =
+        base.split('?').next().and_then(|path| path.rsplit_once('/')).map_or("", |(folder, _)| folder);
+    format!("{folder}/{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEDIA: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4.0,\na-1.ts\n#EXTINF:4.0,\na-2.ts\n#EXTINF:4.0,\na-3.ts\n";
+
+    #[test]
+    fn a_player_starts_with_the_last_segment_and_misses_none_after() {
+        let playlist = Playlist::parse(MEDIA);
+        assert_eq!((playlist.target, playlist.variant), (4.0, None));
+        assert_eq!(playlist.after(None), ["a-3.ts"]);
+        assert_eq!(playlist.after(Some("a-1.ts")), ["a-2.ts", "a-3.ts"]);
+        assert!(playlist.after(Some("a-3.ts")).is_empty());
+        assert_eq!(playlist.after(Some("gone.ts")), ["a-3.ts"]);
+    }
+
+    #[test]
+    fn a_multivariant_playlist_names_another() {
+        let playlist = Playlist::parse("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n/live/a.m3u8?ctx=1\n");
+        assert_eq!(playlist.variant, Some("/live/a.m3u8?ctx=1"));
+    }
+
+    #[test]
+    fn references_are_taken_from_where_the_playlist_is() {
+        assert_eq!(resolve("/live/a.m3u8?x=/y", "a-1.ts"), "/live/a-1.ts");
+        assert_eq!(resolve("/live/a.m3u8", "/b.ts"), "/b.ts");
+        assert_eq!(resolve("/live/a.m3u8", "http://h:1/c/d.ts?e"), "/c/d.ts?e");
+    }
+}
