@@ -95,7 +95,7 @@ section! {
         /// RTMP listener, in the form of later releases: these win over `listen` and `chunk_size` at the root.
         rtmp: Rtmp = S.later().served();
         /// RTMP over TLS.
-        rtmps: Rtmps = S.later().served();
+        rtmps: Tls = S.defaults(&[("listen", "1443")]).later().served();
         /// Headwater's web console.
         console: Console = S.headwater().served();
         /// Virtual host; exact name match, else `__defaultVhost__`.
@@ -129,11 +129,22 @@ impl Conf {
         self.vhosts.iter().find(|vhost| vhost.name == name)
     }
 
+    /// Whether the API has no listener of its own but is served by the HTTP server's: both listen on the same.
+    pub fn api_shares_http_port(&self) -> bool {
+        self.http_api.listen == self.http_server.listen
+    }
+
     /// Resolves what depends on more than one directive.
-    pub(crate) fn settled(mut self) -> Conf {
+    ///
+    /// `given` says whether a path was given a value.
+    pub(crate) fn settled(mut self, given: impl Fn(&str) -> bool) -> Conf {
         if !self.rtmp.listen.is_empty() {
             self.listen.clone_from(&self.rtmp.listen);
         }
+        if self.api_shares_http_port() && !given("http_api.https.listen") {
+            self.http_api.https.listen = self.http_server.https.listen;
+        }
+        self.heartbeat.interval = Duration::from_secs(self.heartbeat.interval.as_secs());
         self.chunk_size = self.rtmp.chunk_size.unwrap_or(self.chunk_size);
         self
     }

@@ -154,6 +154,9 @@ struct Table {
     by_path: HashMap<String, usize>,
 }
 
+/// Names of children and their defaults.
+pub(crate) type Defaults = &'static [(&'static str, &'static str)];
+
 /// What one line of a `section!` says, before it is known where its section stands.
 #[derive(Clone, Copy)]
 pub(crate) struct Spec {
@@ -175,6 +178,8 @@ pub(crate) struct Spec {
     pub(crate) with: &'static [&'static str],
     /// Outside of it the default is used.
     pub(crate) range: Option<(f64, f64)>,
+    /// For a block: defaults of its children that differ from what its section says.
+    pub(crate) defaults: Defaults,
 }
 
 impl Spec {
@@ -202,6 +207,7 @@ impl Spec {
             formerly: &[],
             with: &[],
             range: None,
+            defaults: &[],
         }
     }
 
@@ -280,6 +286,20 @@ impl Spec {
         self
     }
 
+    /// Defaults of children, where blocks of one section differ.
+    pub(crate) const fn defaults(mut self, defaults: Defaults) -> Spec {
+        self.defaults = defaults;
+        self
+    }
+
+    /// The specification with the default its block gives it.
+    pub(crate) fn defaulted(mut self, defaults: Defaults) -> Spec {
+        if let Some((_, default)) = defaults.iter().find(|(name, _)| *name == self.name) {
+            self.default = default;
+        }
+        self
+    }
+
     /// Outside of these bounds the default is used.
     pub(crate) const fn range(mut self, least: f64, most: f64) -> Spec {
         self.range = Some((least, most));
@@ -293,14 +313,16 @@ pub(crate) struct Place {
     env: bool,
     served: bool,
     origin: Origin,
+    defaults: Defaults,
 }
 
 impl Place {
     fn root() -> Place {
-        Place { path: String::new(), env: true, served: false, origin: Origin::Srs }
+        Place { path: String::new(), env: true, served: false, origin: Origin::Srs, defaults: &[] }
     }
 
     pub(crate) fn row(&self, spec: Spec) -> Directive {
+        let spec = spec.defaulted(self.defaults);
         let path = join(&self.path, spec.name);
         let has_env = self.env && !matches!(spec.kind, Kind::Block | Kind::Any);
         Directive {
@@ -325,6 +347,7 @@ impl Place {
             env: self.env && spec.env.is_none(),
             served: spec.served.unwrap_or(self.served),
             origin: spec.origin.unwrap_or(self.origin),
+            defaults: spec.defaults,
         }
     }
 }

@@ -69,7 +69,7 @@ impl Conf {
 const EMBEDDED: &str = include_str!("embedded.conf");
 
 fn read_tree(path: PathBuf, env: &Env) -> Result<Vec<Statement>, ConfError> {
-    let path = env.value("SRS_CONFIG_FILE").map_or(path, PathBuf::from);
+    let path = env.config_file().unwrap_or(path);
     let bytes = std::fs::read(&path).map_err(|source| ConfError::Read { path: path.clone(), source })?;
     parse(&path.to_string_lossy(), &bytes, &from_disk)
 }
@@ -83,7 +83,8 @@ fn env_only(env: &Env) -> Env {
 }
 
 fn read(statements: &[Statement], env: &Env) -> Result<Loaded, ConfError> {
-    let reading = Reading { env, warnings: RefCell::new(Vec::new()) };
-    let conf = Conf::read(&Scope::root(&reading, statements)).settled();
+    let reading = Reading { env, warnings: RefCell::default(), given: RefCell::default() };
+    let conf = Conf::read(&Scope::root(&reading, statements))
+        .settled(|path| reading.given.borrow().contains_key(path));
     Ok(Loaded { conf, warnings: reading.warnings.into_inner() })
 }

@@ -1,9 +1,10 @@
 //! Reading typed values out of a statement tree and the environment.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::directive::{Directive, Kind, Place, Spec, env_names, join};
+use crate::directive::{Defaults, Directive, Kind, Place, Spec, env_names, join};
 use crate::env::Env;
 use crate::error::Warning;
 use crate::tree::{Span, Statement, Word, first};
@@ -53,6 +54,8 @@ impl<T: Section> Section for Arc<T> {
 pub(crate) struct Reading<'a> {
     pub(crate) env: &'a Env,
     pub(crate) warnings: RefCell<Vec<Warning>>,
+    /// Paths that were given a value, and where: a variable or a place in a file.
+    pub(crate) given: RefCell<BTreeMap<String, String>>,
 }
 
 impl Reading<'_> {
@@ -75,11 +78,12 @@ pub(crate) struct Scope<'a> {
     env: bool,
     args: &'a [Word],
     children: &'a [Statement],
+    defaults: Defaults,
 }
 
 impl<'a> Scope<'a> {
     pub(crate) fn root(reading: &'a Reading<'a>, statements: &'a [Statement]) -> Scope<'a> {
-        Scope { reading, path: String::new(), env: true, args: &[], children: statements }
+        Scope { reading, path: String::new(), env: true, args: &[], children: statements, defaults: &[] }
     }
 
     /// First argument of the block.
@@ -97,7 +101,14 @@ impl<'a> Scope<'a> {
             (false, Some(statement)) => (join(&self.path, spec.name), &*statement.args, statement.children()),
             (false, None) => (join(&self.path, spec.name), [].as_slice(), [].as_slice()),
         };
-        Scope { reading: self.reading, path, env: self.env && spec.env.is_none(), args, children }
+        Scope {
+            reading: self.reading,
+            path,
+            env: self.env && spec.env.is_none(),
+            args,
+            children,
+            defaults: spec.defaults,
+        }
     }
 
     /// Every child of the block as ready-made option words: see [`crate::FfmpegOptions`].
@@ -107,6 +118,7 @@ impl<'a> Scope<'a> {
 
     /// The value of a directive: from the environment, else the file, else the default.
     pub(crate) fn value<T: Value>(&self, spec: Spec) -> T {
+        let spec = spec.defaulted(self.defaults);
         let found = self.find(spec);
         if let Some((least, most)) = spec.range
             && found
@@ -132,6 +144,8 @@ impl<'a> Scope<'a> {
 
     fn find(&self, spec: Spec) -> Found {
         if let Some(found) = self.from_env(spec).or_else(|| self.from_file(spec)) {
+            let path = join(&self.path, spec.name);
+            self.reading.given.borrow_mut().insert(path, found.place.clone());
             return found;
         }
         Found { lines: default_lines(spec), place: "default".to_owned() }

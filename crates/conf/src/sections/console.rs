@@ -1,9 +1,8 @@
 //! The web console's listener.
 
-use std::path::PathBuf;
-
 use crate::directive::section;
 use crate::endpoint::Endpoint;
+use crate::sections::Tls;
 
 section! {
     /// The web console.
@@ -15,20 +14,6 @@ section! {
     }
     blocks {
         /// The console over TLS.
-        https: ConsoleHttps = S;
-    }
-}
-
-section! {
-    /// The console over TLS.
-    pub struct ConsoleHttps {
-        /// Serve it.
-        enabled: bool = OnlyOn, "off", "R", S;
-        /// Endpoint.
-        listen: Endpoint = Address, "2443", "R", S;
-        /// PEM private key.
-        key: PathBuf = Path, "./conf/server.key", "C", S;
-        /// PEM certificate.
-        cert: PathBuf = Path, "./conf/server.crt", "C", S;
+        https: Tls = S.defaults(&[("listen", "2443")]);
     }
 }

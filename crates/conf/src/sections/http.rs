@@ -20,7 +20,7 @@ section! {
         /// HTTP Basic auth.
         auth: Auth = S;
         /// TLS API listener.
-        https: ApiHttps = S.open();
+        https: Tls = S.open().defaults(&[("listen", "1990")]);
     }
     accepts {
         /// Only echoed by `rpc=raw`; CORS for the API is really controlled by http_server.crossdomain.
@@ -57,12 +57,12 @@ section! {
 }
 
 section! {
-    /// TLS API listener.
-    pub struct ApiHttps {
-        /// Start the HTTPS API listener; requires http_api.enabled.
+    /// A TLS listener.
+    pub struct Tls {
+        /// Start the TLS listener; requires the plain one.
         enabled: bool = OnlyOn, "off", "R", S;
-        /// HTTPS API endpoint.
-        listen: Endpoint = Address, "1990", "R", S;
+        /// TLS endpoint.
+        listen: Endpoint = Address, "", "R", S;
         /// PEM private key.
         key: PathBuf = Path, "./conf/server.key", "C", S;
         /// PEM certificate.
@@ -84,20 +84,6 @@ section! {
     }
     blocks {
         /// TLS listener.
-        https: ServerHttps = S.open();
-    }
-}
-
-section! {
-    /// TLS listener.
-    pub struct ServerHttps {
-        /// Start HTTPS; requires http_server.enabled.
-        enabled: bool = OnlyOn, "off", "R", S;
-        /// HTTPS endpoint.
-        listen: Endpoint = Address, "8088", "R", S;
-        /// PEM private key.
-        key: PathBuf = Path, "./conf/server.key", "C", S;
-        /// PEM certificate.
-        cert: PathBuf = Path, "./conf/server.crt", "C", S;
+        https: Tls = S.open().defaults(&[("listen", "8088")]);
     }
 }

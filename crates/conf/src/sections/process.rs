@@ -30,3 +30,35 @@ choice! {
         Console = "console",
     }
 }
+
+impl Log {
+    /// The least severe line that is written: of `srs_log_level_v2`, or if that is empty of `srs_log_level`.
+    pub fn threshold(&self) -> Threshold {
+        match (&*self.level_v2, &*self.level) {
+            ("trace", _) | ("", "verbose") => Threshold::Trace,
+            ("debug", _) | ("", "info") => Threshold::Debug,
+            ("info", _) | ("", "trace") => Threshold::Info,
+            ("warn", _) | ("", "warn") => Threshold::Warn,
+            ("error", _) | ("", "error") => Threshold::Error,
+            _ => Threshold::Off,
+        }
+    }
+}
+
+/// How much is logged. The old levels are other words for these: `verbose` is trace, `info` is debug, and
+/// `trace` is info.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Threshold {
+    /// Nothing.
+    Off,
+    /// Errors.
+    Error,
+    /// And warnings.
+    Warn,
+    /// And what happens.
+    Info,
+    /// And details.
+    Debug,
+    /// And everything.
+    Trace,
+}
