@@ -1,0 +1,108 @@
+//! Which path is answered by what.
+
+use crate::guard::Guard;
+use crate::shapes::Envelope;
+use crate::v1::{about, clients, clusters, console, machine, raw, streams, tests, vhosts};
+use crate::{SERVER, Settings, basic_auth, cors, index, metrics};
+use axum::Router;
+use axum::extract::{OriginalUri, Request};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use headwater_hub::Hub;
+use headwater_stats::Stats;
+use http::header::{CONTENT_TYPE, LOCATION, SERVER as SERVER_HEADER};
+use http::{HeaderValue, StatusCode};
+use std::sync::Arc;
+
+/// What the API speaks about.
+#[derive(Debug)]
+pub struct State {
+    /// The streams.
+    pub hub: Arc<Hub>,
+    /// The numbers.
+    pub stats: Arc<Stats>,
+    /// The configuration.
+    pub settings: Settings,
+    guard: Guard,
+}
+
+impl State {
+    /// A state for [`router`].
+    pub fn new(hub: Arc<Hub>, stats: Arc<Stats>, settings: Settings) -> Arc<State> {
+        Arc::new(State { hub, stats, settings, guard: Guard::default() })
+    }
+
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.guard
+    }
+
+    pub(crate) fn envelope(&self) -> Envelope {
+        self.stats.identity().into()
+    }
+}
+
+/// The whole API. It answers every path: what is unknown gets the index it lies below, as in SRS. A server that
+/// shares a port with something else forwards `/api/` and `/metrics` only.
+///
+/// Each request needs a [`Peer`](crate::Peer) among its extensions; without one it counts as made by a stranger.
+pub fn router(state: Arc<State>) -> Router {
+    let routes = Router::new()
+        .route("/", any(index::root))
+        .route("/api", any(add_slash))
+        .route("/api/", any(index::api))
+        .route("/api/{*rest}", any(index::api))
+        .route("/api/v1", any(add_slash))
+        .route("/api/v1/", any(index::v1))
+        .route("/api/v1/{*rest}", any(index::v1))
+        .route("/metrics", any(metrics::show));
+    routes
+        .merge(v1())
+        .fallback(index::root)
+        .layer(from_fn_with_state(state.clone(), basic_auth::layer))
+        .layer(from_fn_with_state(state.clone(), cors::layer))
+        .layer(from_fn(name_server))
+        .with_state(state)
+}
+
+fn v1() -> Router<Arc<State>> {
+    Router::new()
+        .route("/api/v1/versions", any(about::versions))
+        .route("/api/v1/authors", any(about::authors))
+        .route("/api/v1/features", any(about::features))
+        .route("/api/v1/summaries", any(machine::summaries))
+        .route("/api/v1/rusages", any(machine::rusages))
+        .route("/api/v1/self_proc_stats", any(machine::self_proc_stats))
+        .route("/api/v1/system_proc_stats", any(machine::system_proc_stats))
+        .route("/api/v1/meminfos", any(machine::meminfos))
+        .route("/api/v1/vhosts", any(add_slash))
+        .route("/api/v1/vhosts/", any(vhosts::list))
+        .route("/api/v1/vhosts/{*id}", any(vhosts::one))
+        .route("/api/v1/streams", any(add_slash))
+        .route("/api/v1/streams/", any(streams::list))
+        .route("/api/v1/streams/{*id}", any(streams::one))
+        .route("/api/v1/clients", any(add_slash))
+        .route("/api/v1/clients/", any(clients::all))
+        .route("/api/v1/clients/{*id}", any(clients::each))
+        .route("/api/v1/raw", any(raw::answer))
+        .route("/api/v1/clusters", any(clusters::answer))
+        .route("/api/v1/tests/requests", any(tests::requests))
+        .route("/api/v1/tests/errors", any(tests::errors))
+        .route("/api/v1/tests/redirects", any(tests::redirects))
+        .route("/api/v1/console", any(console::answer))
+}
+
+/// 302 to the same path with a slash; the query is kept.
+async fn add_slash(OriginalUri(uri): OriginalUri) -> Response {
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let location = format!("{}/{query}", uri.path());
+    let Ok(value) = HeaderValue::from_str(&location) else { return StatusCode::BAD_REQUEST.into_response() };
+    let headers = [(LOCATION, value), (CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))];
+    (StatusCode::FOUND, headers, format!("Redirect to {location}")).into_response()
+}
+
+async fn name_server(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(SERVER_HEADER, HeaderValue::from_static(SERVER));
+    response
+}

@@ -1,0 +1,31 @@
+use crate::query::Query;
+use crate::shapes::Kbps;
+use headwater_stats::{Page, Rate, StreamFilter};
+
+/// Items in a page unless more are asked for; SRS gives no fewer either.
+const COUNT_MIN: i64 = 10;
+
+/// Items in a page at most.
+const COUNT_MAX: i64 = 10_000;
+
+impl From<Rate> for Kbps {
+    fn from(rate: Rate) -> Kbps {
+        Kbps { recv_30s: rate.received_kbps, send_30s: rate.sent_kbps }
+    }
+}
+
+/// `start` and `count` of a query.
+pub(crate) fn page(query: &Query) -> Page {
+    let start = query.number("start").max(0);
+    let count = query.number("count").clamp(COUNT_MIN, COUNT_MAX);
+    Page { start: usize::try_from(start).unwrap_or(usize::MAX), count: usize::try_from(count).unwrap_or(0) }
+}
+
+/// `vhost`, `app` and `stream` (or `name`) of a query.
+pub(crate) fn stream_filter(query: &Query) -> StreamFilter {
+    StreamFilter {
+        vhost: query.given("vhost"),
+        app: query.given("app"),
+        stream: query.given("stream").or_else(|| query.given("name")),
+    }
+}
