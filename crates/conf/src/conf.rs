@@ -94,6 +94,8 @@ section! {
         stats: Stats = S.no_env();
         /// RTMP listener, in the form of later releases: these win over `listen` and `chunk_size` at the root.
         rtmp: Rtmp = S.later().served();
+        /// RTSP listener, for players.
+        rtsp_server: RtspServer = X.later();
         /// RTMP over TLS.
         rtmps: Tls = S.defaults(&[("listen", "1443")]).later().served();
         /// Headwater's web console.

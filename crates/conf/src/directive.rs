@@ -5,6 +5,7 @@
 //! the environment variables and the row of the reference page. There is no second list.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::LazyLock;
 
 use crate::conf::Conf;
@@ -50,6 +51,36 @@ pub enum Kind {
     Any,
     /// Directives between braces.
     Block,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, unit) = match *self {
+            Kind::OnlyOn | Kind::UnlessOff => ("on or off", ""),
+            Kind::Int(unit) => ("integer", unit),
+            Kind::Float(unit) => ("number", unit),
+            Kind::Millis => ("integer", "ms"),
+            Kind::Seconds => ("integer", "s"),
+            Kind::FloatSeconds => ("number", "s"),
+            Kind::FloatMillis => ("number", "ms"),
+            Kind::Text("str") => ("text", ""),
+            Kind::Text(form) => ("text", form),
+            Kind::Candidate => ("text", "* or address or $NAME"),
+            Kind::Path => ("path", ""),
+            Kind::Choice(names) => return f.write_str(&names.join(", ")),
+            Kind::Port => ("port", ""),
+            Kind::Address => ("[ip:]port", ""),
+            Kind::Addresses => ("list of [ip:]port", ""),
+            Kind::List(form) => ("list", form),
+            Kind::Lines(form) => ("repeatable", form),
+            Kind::Any => ("anything", ""),
+            Kind::Block => ("block", ""),
+        };
+        match unit {
+            "" => f.write_str(what),
+            unit => write!(f, "{what}: {unit}"),
+        }
+    }
 }
 
 /// How sure SRS is of the directive.

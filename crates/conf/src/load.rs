@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::conf::Conf;
 use crate::env::Env;
 use crate::error::{ConfError, Warning};
+use crate::legacy::modernise;
 use crate::parse::parse;
 use crate::scope::{Reading, Scope, Section as _};
-use crate::tree::Statement;
+use crate::validate::{Rules, advise, check_env, check_tree};
 
 /// Where a configuration comes from.
 #[derive(Debug, Clone)]
@@ -46,13 +47,23 @@ impl Conf {
     ///
     /// [`ConfError`] names the place and the remedy; [`ConfError::exit_status`] is the status to exit with.
     pub fn load(source: Source, env: &Env) -> Result<Loaded, ConfError> {
-        let (statements, env) = match source {
-            Source::File(path) => (read_tree(path, env)?, env.clone()),
-            Source::Text { name, text } => (parse(&name, text.as_bytes(), &from_disk)?, env.clone()),
-            Source::Embedded => (parse("embedded.conf", EMBEDDED.as_bytes(), &from_disk)?, env.clone()),
-            Source::EnvOnly => (parse("default", b"vhost __defaultVhost__ {}", &from_disk)?, env_only(env)),
-        };
-        read(&statements, &env)
+        let env_only = matches!(source, Source::EnvOnly);
+        let env = if env_only { with_env_only_defaults(env) } else { env.clone() };
+        let (name, bytes) = source.read(&env)?;
+        let mut statements = parse(&name, &bytes, &|path: &Path| std::fs::read(path))?;
+        if statements.is_empty() {
+            let what = "the configuration is empty: write at least 'listen 1935;' and a vhost".to_owned();
+            return Err(ConfError::Whole { name, what });
+        }
+        let reading = Reading { env: &env, warnings: RefCell::default(), given: RefCell::default() };
+        modernise(&mut statements, &reading);
+        check_tree(&statements, &reading)?;
+        check_env(&env, &reading);
+        let conf = Conf::read(&Scope::root(&reading, &statements))
+            .settled(|path| reading.given.borrow().contains_key(path));
+        Rules { conf: &conf, reading: &reading, statements: &statements, name: &name, env_only }.check()?;
+        advise(&conf, &reading);
+        Ok(Loaded { conf, warnings: reading.warnings.into_inner() })
     }
 
     /// The configuration of a server started without one, with no variable set; [`Source::Embedded`] is the
@@ -68,23 +79,27 @@ impl Conf {
 /// Text of the configuration in effect when none is named.
 const EMBEDDED: &str = include_str!("embedded.conf");
 
-fn read_tree(path: PathBuf, env: &Env) -> Result<Vec<Statement>, ConfError> {
-    let path = env.config_file().unwrap_or(path);
-    let bytes = std::fs::read(&path).map_err(|source| ConfError::Read { path: path.clone(), source })?;
-    parse(&path.to_string_lossy(), &bytes, &from_disk)
+impl Source {
+    /// Name and text of the configuration.
+    fn read(self, env: &Env) -> Result<(String, Vec<u8>), ConfError> {
+        match self {
+            Source::Text { name, text } => Ok((name, text.into_bytes())),
+            Source::Embedded => Ok(("embedded.conf".to_owned(), EMBEDDED.into())),
+            Source::EnvOnly => Ok(("environment".to_owned(), ENV_ONLY.into())),
+            Source::File(path) => {
+                let path = env.config_file().unwrap_or(path);
+                let bytes =
+                    std::fs::read(&path).map_err(|source| ConfError::Read { path: path.clone(), source })?;
+                Ok((path.to_string_lossy().into_owned(), bytes))
+            }
+        }
+    }
 }
 
-fn from_disk(path: &Path) -> std::io::Result<Vec<u8>> {
-    std::fs::read(path)
-}
+/// What env-only mode has for a file.
+const ENV_ONLY: &str = "vhost __defaultVhost__ {}";
 
-fn env_only(env: &Env) -> Env {
+/// In env-only mode these are assumed unless set.
+fn with_env_only_defaults(env: &Env) -> Env {
     env.clone().or("SRS_DAEMON", "off").or("SRS_SRS_LOG_TANK", "console")
-}
-
-fn read(statements: &[Statement], env: &Env) -> Result<Loaded, ConfError> {
-    let reading = Reading { env, warnings: RefCell::default(), given: RefCell::default() };
-    let conf = Conf::read(&Scope::root(&reading, statements))
-        .settled(|path| reading.given.borrow().contains_key(path));
-    Ok(Loaded { conf, warnings: reading.warnings.into_inner() })
 }

@@ -81,7 +81,11 @@ impl Value for Vec<Vec<String>> {
 impl Value for Endpoint {
     fn read(_: Kind, lines: &[Vec<String>]) -> (Endpoint, Odd) {
         let parsed = Endpoint::parse(word(lines));
-        let odd = parsed.is_none().then(|| "is no [ip:]port: nothing can listen there".to_owned());
+        let odd = match (parsed, lines.first().map_or(0, Vec::len)) {
+            (None, _) => Some("is no [ip:]port: nothing can listen there".to_owned()),
+            (Some(first), 2..) => Some(format!("has several endpoints: only {first} is used")),
+            _ => None,
+        };
         (parsed.unwrap_or(Endpoint::any(0)), odd)
     }
 }

@@ -21,6 +21,22 @@ section! {
         /// Embedded SIP server for gb28181 (TCP).
         sip: Sip = X;
     }
+    accepts {
+        /// Dropped.
+        "tcp_enable" = Any, "", "-", U.older();
+        /// Dropped.
+        "rtp_port_min" = Any, "", "-", U.older();
+        /// Dropped.
+        "rtp_port_max" = Any, "", "-", U.older();
+        /// Dropped.
+        "wait_keyframe" = Any, "", "-", U.older();
+        /// Dropped.
+        "rtp_idle_timeout" = Any, "", "-", U.older();
+        /// Dropped.
+        "audio_enable" = Any, "", "-", U.older();
+        /// Dropped.
+        "auto_create_channel" = Any, "", "-", U.older();
+    }
 }
 
 section! {
@@ -37,5 +53,21 @@ section! {
         /// Address in INVITE SDP; same `$NAME` rule as rtc_server.candidate; `*` = first public IPv4, else
         /// private.
         candidate: String = Candidate, "*", "R", X.formerly(&["stream_caster.host"]);
+    }
+    accepts {
+        /// Dropped.
+        "serial" = Any, "", "-", U.older();
+        /// Dropped.
+        "realm" = Any, "", "-", U.older();
+        /// Dropped.
+        "ack_timeout" = Any, "", "-", U.older();
+        /// Dropped.
+        "keepalive_timeout" = Any, "", "-", U.older();
+        /// Dropped.
+        "invite_port_fixed" = Any, "", "-", U.older();
+        /// Dropped.
+        "query_catalog_interval" = Any, "", "-", U.older();
+        /// Dropped.
+        "auto_play" = Any, "", "-", U.older();
     }
 }

@@ -35,6 +35,10 @@ section! {
         /// URL template; extension picks the muxer.
         mount: String = Text("str"), "[vhost]/[app]/[stream].flv", "R", S;
     }
+    accepts {
+        /// Dropped.
+        "hstrs" = Any, "", "-", U.older();
+    }
 }
 
 section! {

@@ -119,7 +119,7 @@ section! {
         /// Run samplers; off leaves the API counters at zero.
         enabled: bool = UnlessOff, "on", "R", S;
         /// Index into local addresses (for heartbeat ip, upnode info); out of range fails validation.
-        network: u32 = Int("index"), "0", "L", S;
+        network: i32 = Int("index"), "0", "L", S;
         /// Block device names for busy%.
         disk: Vec<String> = List("device"), "", "L", S;
     }

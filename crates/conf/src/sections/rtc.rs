@@ -1,8 +1,9 @@
-//! WebRTC.
+//! WebRTC and RTSP.
 
 use std::time::Duration;
 
 use crate::directive::section;
+use crate::endpoint::Endpoint;
 
 section! {
     /// WebRTC server.
@@ -43,6 +44,10 @@ section! {
         black_hole: BlackHole = S.open();
     }
     accepts {
+        /// Dropped.
+        "perf_stat" = Any, "", "-", U.older();
+        /// Dropped.
+        "queue_length" = Any, "", "-", U.older();
         /// Accepted, never read.
         "dir" = Any, "", "-", U.no_env();
     }
@@ -104,11 +109,35 @@ section! {
         pli_for_rtmp: Duration = FloatSeconds, "6.0", "C", X.range(0.5, 30.0);
         /// AAC bitrate; same range rule.
         aac_bitrate: u32 = Int("bit/s"), "48000", "C", X.range(8000.0, 320_000.0);
+        /// Keep the SSRC of the publisher towards players.
+        keep_original_ssrc: bool = OnlyOn, "off", "C", X.later();
+        /// Start with the bitrate that the offer names.
+        init_rate_from_sdp: bool = OnlyOn, "off", "C", X.later();
     }
     accepts {
         /// Legacy; rewritten to keep_bframe (`keep` to on, else off).
         "bframe" = Choice(&["keep", "discard"]), "", "-", D.no_env();
         /// Legacy; rewritten to rtmp_to_rtc (`transcode` to on, else off).
         "aac" = Choice(&["transcode", "discard"]), "", "-", D.no_env();
+    }
+}
+
+section! {
+    /// RTSP listener, for players.
+    pub struct RtspServer {
+        /// Start the listener.
+        enabled: bool = OnlyOn, "off", "R", X;
+        /// Endpoint.
+        listen: Endpoint = Address, "8554", "R", X;
+    }
+}
+
+section! {
+    /// Per-vhost RTSP.
+    pub struct VhostRtsp {
+        /// Allow RTSP on the vhost.
+        enabled: bool = OnlyOn, "off", "C", X;
+        /// Let RTSP players have streams published by RTMP.
+        rtmp_to_rtsp: bool = OnlyOn, "off", "C", X;
     }
 }

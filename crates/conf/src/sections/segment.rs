@@ -61,6 +61,16 @@ section! {
         /// Audio DTS in TS: on = FLV timestamp, off = derived from counted AAC samples (the full.conf
         /// comment states it reversed).
         hls_dts_directly: bool = UnlessOff, "on", "A", S;
+        /// fMP4 segments instead of TS.
+        hls_use_fmp4: bool = OnlyOn, "off", "A", X.later().not_yet();
+        /// Path of fMP4 segments.
+        hls_fmp4_file: String = Text("template"), "[app]/[stream]-[seq].m4s", "A", X.later().not_yet();
+        /// Path of the fMP4 initialization section.
+        hls_init_file: String = Text("template"), "[app]/[stream]/init.mp4", "A", X.later().not_yet();
+        /// Go on with the playlist when the stream is published again.
+        hls_recover: bool = UnlessOff, "on", "A", X.later().not_yet();
+        /// Relative paths in the master playlist, for reverse proxies that move it.
+        hls_master_m3u8_path_relative: bool = OnlyOn, "off", "L", X.later().not_yet();
     }
     accepts {
         /// Accepted with a warning (RAM HLS removed).

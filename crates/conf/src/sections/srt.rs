@@ -41,6 +41,10 @@ section! {
         passphrase: String = Text("str"), "", "R", X;
         /// SRTO_PBKEYLEN: 0, 16, 24, 32; applied only with a passphrase.
         pbkeylen: u32 = Int(""), "0", "R", X;
+        /// What a stream id without `#!::` asks for.
+        default_mode: String = Choice(&["publish", "request"]), "request", "C", X.later();
+        /// Stream id of a client that sends none.
+        default_streamid: String = Text("stream id"), "#!::r=live/livestream,m=request", "C", X.later();
     }
     accepts {
         /// Accepted; getter exists, nothing uses it.

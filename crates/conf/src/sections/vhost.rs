@@ -24,6 +24,8 @@ section! {
         srt: VhostSrt = X;
         /// Per-vhost WebRTC.
         rtc: VhostRtc = S;
+        /// Per-vhost RTSP.
+        rtsp: VhostRtsp = X.later();
         /// Edge / origin cluster.
         cluster: Cluster = S.no_env();
         /// RTMP forwarding.
