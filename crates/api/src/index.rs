@@ -8,7 +8,7 @@ use axum::response::Response;
 use std::sync::Arc;
 
 /// Where the parts of the API are
-#[utoipa::path(get, path = "/", tag = "index", responses((status = 200, body = RootIndex)))]
+#[utoipa::path(get, path = "/", operation_id = "rootIndex", tag = "index", responses((status = 200, body = RootIndex)))]
 pub(crate) async fn root(Shared(state): Shared<Arc<State>>) -> Response {
     let v1 = RtcV1Urls { play: "/rtc/v1/play/", publish: "/rtc/v1/publish/", nack: "/rtc/v1/nack/" };
     let urls = RootUrls { api: "/api/", rtc: RtcUrls { v1 } };
@@ -16,13 +16,13 @@ pub(crate) async fn root(Shared(state): Shared<Arc<State>>) -> Response {
 }
 
 /// Versions of the API
-#[utoipa::path(get, path = "/api/", tag = "index", responses((status = 200, body = ApiIndex)))]
+#[utoipa::path(get, path = "/api/", operation_id = "apiIndex", tag = "index", responses((status = 200, body = ApiIndex)))]
 pub(crate) async fn api(Shared(state): Shared<Arc<State>>) -> Response {
     json(&ApiIndex { envelope: state.envelope(), urls: ApiUrls { v1: "/api/v1/" } })
 }
 
 /// What version 1 offers
-#[utoipa::path(get, path = "/api/v1/", tag = "index", responses((status = 200, body = V1Index)))]
+#[utoipa::path(get, path = "/api/v1/", operation_id = "v1Index", tag = "index", responses((status = 200, body = V1Index)))]
 pub(crate) async fn v1(Shared(state): Shared<Arc<State>>) -> Response {
     json(&V1Index { envelope: state.envelope(), urls: URLS, tests: TESTS })
 }

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Metrics for Prometheus
-#[utoipa::path(get, path = "/metrics", tag = "machine", responses(
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "machine", responses(
     (status = 200, description = "Prometheus text; or, with `exporter` off, the JSON `{\"code\":1090}`",
         body = String, content_type = "text/plain")))]
 pub(crate) async fn show(Shared(state): Shared<Arc<State>>) -> Response {

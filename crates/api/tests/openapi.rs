@@ -1,6 +1,7 @@
 //! The published OpenAPI document is what the code says; `UPDATE_DOCS=1` rewrites it.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 #[test]
@@ -41,10 +42,15 @@ fn collect_optional(name: &str, schema: &Value, optional: &mut Vec<String>) {
 #[test]
 fn everything_is_described() {
     let document: Value = serde_json::from_str(&headwater_api::openapi()).unwrap();
+    let mut names = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} has no title");
             assert!(operation["tags"].is_array(), "{method} {path} has no tag");
+            assert!(
+                names.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                "{path} has no name of its own"
+            );
         }
     }
 }

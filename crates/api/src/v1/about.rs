@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Version of the server
 ///
 /// `version` is the release of SRS whose interfaces are served, because clients compare it.
-#[utoipa::path(get, path = "/api/v1/versions", tag = "about", responses((status = 200, body = Data<Versions>)))]
+#[utoipa::path(get, path = "/api/v1/versions", operation_id = "versions", tag = "about", responses((status = 200, body = Data<Versions>)))]
 pub(crate) async fn versions(Shared(state): Shared<Arc<State>>) -> Response {
     let [major, minor, revision] = numbers(SRS_VERSION);
     let headwater = env!("CARGO_PKG_VERSION");
@@ -24,14 +24,14 @@ fn numbers(version: &str) -> [u32; 3] {
 }
 
 /// Licence and authors
-#[utoipa::path(get, path = "/api/v1/authors", tag = "about", responses((status = 200, body = Data<Authors>)))]
+#[utoipa::path(get, path = "/api/v1/authors", operation_id = "authors", tag = "about", responses((status = 200, body = Data<Authors>)))]
 pub(crate) async fn authors(Shared(state): Shared<Arc<State>>) -> Response {
     let data = Authors { license: env!("CARGO_PKG_LICENSE"), contributors: "the Headwater contributors" };
     json(&Data::new(state.stats.identity(), data))
 }
 
 /// What this build can do
-#[utoipa::path(get, path = "/api/v1/features", tag = "about", responses((status = 200, body = Data<Features>)))]
+#[utoipa::path(get, path = "/api/v1/features", operation_id = "features", tag = "about", responses((status = 200, body = Data<Features>)))]
 pub(crate) async fn features(Shared(state): Shared<Arc<State>>) -> Response {
     let built = built_at();
     let options = format!("--version={}", env!("CARGO_PKG_VERSION"));

@@ -30,7 +30,7 @@ pub(crate) async fn each(state: Shared<Arc<State>>, id: Path<String>, request: R
 /// Clients
 ///
 /// Publishers and players, sorted by id. The filters are Headwater's own; several of them must all match.
-#[utoipa::path(get, path = "/api/v1/clients/", tag = "streams",
+#[utoipa::path(get, path = "/api/v1/clients/", operation_id = "listClients", tag = "streams",
     params(
         ("start" = Option<u64>, Query, description = "Clients to skip; 0 by default"),
         ("count" = Option<u64>, Query, description = "Clients to give at most; 10 by default and at least"),
@@ -52,7 +52,7 @@ pub(crate) async fn list(Shared(state): Shared<Arc<State>>, RawQuery(query): Raw
 }
 
 /// One client
-#[utoipa::path(get, path = "/api/v1/clients/{id}", tag = "streams",
+#[utoipa::path(get, path = "/api/v1/clients/{id}", operation_id = "client", tag = "streams",
     params(("id" = String, Path, description = "Id of the client", example = "a1b2c3d4")),
     responses(
         (status = 200, description = "The client, or code 2049: no such one", body = ClientReply),
@@ -72,7 +72,7 @@ pub(crate) async fn one(Shared(state): Shared<Arc<State>>, Path(id): Path<String
 ///
 /// Its connection ends soon after. Needs authentication (`http_api.auth`), or a request that is made on the server
 /// itself, by IP address or `localhost`, by no other web site.
-#[utoipa::path(delete, path = "/api/v1/clients/{id}", tag = "streams",
+#[utoipa::path(delete, path = "/api/v1/clients/{id}", operation_id = "endClient", tag = "streams",
     params(("id" = String, Path, description = "Id of the client", example = "a1b2c3d4")),
     responses(
         (status = 200, description = "The client was asked to leave, or code 2049: no such one", body = KickReply),

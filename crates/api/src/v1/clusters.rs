@@ -12,7 +12,7 @@ use std::sync::Arc;
 const DEFAULT_VHOST: &str = "__defaultVhost__";
 
 /// Whether this node publishes a stream
-#[utoipa::path(get, path = "/api/v1/clusters", tag = "control",
+#[utoipa::path(get, path = "/api/v1/clusters", operation_id = "clusters", tag = "control",
     params(
         ("ip" = Option<String>, Query, description = "Address of the client; only echoed"),
         ("vhost" = Option<String>, Query, description = "Virtual host"),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Process and machine at a glance
-#[utoipa::path(get, path = "/api/v1/summaries", tag = "machine", responses((status = 200, body = Data<Summaries>)))]
+#[utoipa::path(get, path = "/api/v1/summaries", operation_id = "summaries", tag = "machine", responses((status = 200, body = Data<Summaries>)))]
 pub(crate) async fn summaries(Shared(state): Shared<Arc<State>>) -> Response {
     let machine = state.stats.machine();
     let data = Summaries {
@@ -76,7 +76,7 @@ fn system(machine: &Machine, totals: &Totals) -> SystemSummary {
 }
 
 /// Resources used by the process
-#[utoipa::path(get, path = "/api/v1/rusages", tag = "machine", responses((status = 200, body = Data<Rusages>)))]
+#[utoipa::path(get, path = "/api/v1/rusages", operation_id = "rusages", tag = "machine", responses((status = 200, body = Data<Rusages>)))]
 pub(crate) async fn rusages(Shared(state): Shared<Arc<State>>) -> Response {
     let usage = state.stats.machine().usage;
     let data = Rusages {
@@ -103,7 +103,7 @@ pub(crate) async fn rusages(Shared(state): Shared<Arc<State>>) -> Response {
 }
 
 /// The process as the kernel sees it
-#[utoipa::path(get, path = "/api/v1/self_proc_stats", tag = "machine",
+#[utoipa::path(get, path = "/api/v1/self_proc_stats", operation_id = "selfProcStats", tag = "machine",
     responses((status = 200, body = Data<SelfProcStats>)))]
 pub(crate) async fn self_proc_stats(Shared(state): Shared<Arc<State>>) -> Response {
     let data = SelfProcStats::from(state.stats.machine().process.clone());
@@ -111,7 +111,7 @@ pub(crate) async fn self_proc_stats(Shared(state): Shared<Arc<State>>) -> Respon
 }
 
 /// Processor time of the machine
-#[utoipa::path(get, path = "/api/v1/system_proc_stats", tag = "machine",
+#[utoipa::path(get, path = "/api/v1/system_proc_stats", operation_id = "systemProcStats", tag = "machine",
     responses((status = 200, body = Data<SystemProcStats>)))]
 pub(crate) async fn system_proc_stats(Shared(state): Shared<Arc<State>>) -> Response {
     let cpu = state.stats.machine().cpu;
@@ -133,7 +133,7 @@ pub(crate) async fn system_proc_stats(Shared(state): Shared<Arc<State>>) -> Resp
 }
 
 /// Memory of the machine
-#[utoipa::path(get, path = "/api/v1/meminfos", tag = "machine", responses((status = 200, body = Data<Meminfos>)))]
+#[utoipa::path(get, path = "/api/v1/meminfos", operation_id = "meminfos", tag = "machine", responses((status = 200, body = Data<Meminfos>)))]
 pub(crate) async fn meminfos(Shared(state): Shared<Arc<State>>) -> Response {
     let memory = state.stats.machine().memory;
     let data = Meminfos {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 ///
 /// `rpc=raw` tells it. `rpc=reload` and `rpc=reload-fetch` answer code 1061: configuration is not reloaded by the
 /// API yet.
-#[utoipa::path(get, path = "/api/v1/raw", tag = "control",
+#[utoipa::path(get, path = "/api/v1/raw", operation_id = "raw", tag = "control",
     params(("rpc" = Option<String>, Query, description = "`raw`, `reload` or `reload-fetch`", example = "raw")),
     responses((status = 200, description = "The configuration; or code 1060: unknown rpc; or code 1061: not \
                                             allowed or not served", body = RawReply)))]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// Streams
 ///
 /// Sorted by id. The filters are Headwater's own; several of them must all match.
-#[utoipa::path(get, path = "/api/v1/streams/", tag = "streams",
+#[utoipa::path(get, path = "/api/v1/streams/", operation_id = "listStreams", tag = "streams",
     params(
         ("start" = Option<u64>, Query, description = "Streams to skip; 0 by default"),
         ("count" = Option<u64>, Query, description = "Streams to give at most; 10 by default and at least"),
@@ -46,7 +46,7 @@ pub(crate) async fn list(
 }
 
 /// One stream
-#[utoipa::path(get, path = "/api/v1/streams/{id}", tag = "streams",
+#[utoipa::path(get, path = "/api/v1/streams/{id}", operation_id = "stream", tag = "streams",
     params(("id" = String, Path, description = "Id of the stream", example = "vid-77cc88d")),
     responses(
         (status = 200, description = "The stream, or code 2048: no such one", body = StreamReply),

@@ -12,7 +12,7 @@ use http::header::{HOST, LOCATION};
 use std::sync::Arc;
 
 /// What the server saw of the request
-#[utoipa::path(get, path = "/api/v1/tests/requests", tag = "tests",
+#[utoipa::path(get, path = "/api/v1/tests/requests", operation_id = "testRequests", tag = "tests",
     responses((status = 200, body = Data<TestRequest>)))]
 pub(crate) async fn requests(Shared(state): Shared<Arc<State>>, request: Request) -> Response {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
@@ -29,14 +29,14 @@ pub(crate) async fn requests(Shared(state): Shared<Arc<State>>, request: Request
 }
 
 /// Always a failure
-#[utoipa::path(get, path = "/api/v1/tests/errors", tag = "tests",
+#[utoipa::path(get, path = "/api/v1/tests/errors", operation_id = "testErrors", tag = "tests",
     responses((status = 200, description = "Code 100", body = ApiError)))]
 pub(crate) async fn errors() -> Response {
     failure(code::TEST)
 }
 
 /// Always a redirect
-#[utoipa::path(get, path = "/api/v1/tests/redirects", tag = "tests",
+#[utoipa::path(get, path = "/api/v1/tests/redirects", operation_id = "testRedirects", tag = "tests",
     responses((status = 301, description = "To `/api/v1/tests/errors`")))]
 pub(crate) async fn redirects() -> Response {
     (StatusCode::MOVED_PERMANENTLY, [(LOCATION, "/api/v1/tests/errors")]).into_response()

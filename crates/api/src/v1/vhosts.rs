@@ -9,7 +9,7 @@ use http::Method;
 use std::sync::Arc;
 
 /// All virtual hosts
-#[utoipa::path(get, path = "/api/v1/vhosts/", tag = "streams", responses(
+#[utoipa::path(get, path = "/api/v1/vhosts/", operation_id = "listVhosts", tag = "streams", responses(
     (status = 200, body = VhostList),
     (status = 405, description = "Not GET", body = String, content_type = "text/plain"),
 ))]
@@ -22,7 +22,7 @@ pub(crate) async fn list(Shared(state): Shared<Arc<State>>, method: Method) -> R
 }
 
 /// One virtual host
-#[utoipa::path(get, path = "/api/v1/vhosts/{id}", tag = "streams",
+#[utoipa::path(get, path = "/api/v1/vhosts/{id}", operation_id = "vhost", tag = "streams",
     params(("id" = String, Path, description = "Id of the virtual host", example = "vid-11aa22b")),
     responses(
         (status = 200, description = "The virtual host, or code 2014: no such one", body = VhostReply),
