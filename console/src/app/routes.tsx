@@ -35,13 +35,14 @@ const publish = createRoute({
   validateSearch: publishSearch,
 });
 
-export const router = createRouter({
-  routeTree: root.addChildren([live, stream, publish]),
-  scrollRestoration: true,
-});
+const routeTree = root.addChildren([live, stream, publish]);
+
+export function createConsoleRouter() {
+  return createRouter({ routeTree, scrollRestoration: true });
+}
 
 declare module '@tanstack/react-router' {
   interface Register {
-    router: typeof router;
+    router: ReturnType<typeof createConsoleRouter>;
   }
 }

@@ -14,8 +14,22 @@ const water: MantineColorsTuple = [
   '#05455c',
 ];
 
+/** Mantine's dark greys, with a little of the water in them. */
+const dark: MantineColorsTuple = [
+  '#e3eaee',
+  '#c4ced4',
+  '#9fadb6',
+  '#73828c',
+  '#35424a',
+  '#253037',
+  '#1d262b',
+  '#161d21',
+  '#0f1518',
+  '#0a0f11',
+];
+
 export const theme = createTheme({
-  colors: { water },
+  colors: { water, dark },
   primaryColor: 'water',
   primaryShade: { light: 7, dark: 7 },
   defaultRadius: 'md',

@@ -29,13 +29,23 @@ export function CopyField({ label, value, qr = false }: CopyFieldProps) {
   );
 }
 
-/** The text unchanged, but breaking only between words: a line must not end in the dash of an option. */
+/** The text unchanged, breaking between words and after slashes: a line must not end in an option's dash. */
 function words(text: string): ReactNode {
   return text.split(' ').map((word, index) => (
     // biome-ignore lint/suspicious/noArrayIndexKey: words have no other identity than their place
     <Fragment key={index}>
       {index > 0 && ' '}
-      <span className={classes.word}>{word}</span>
+      <span className={classes.word}>{breakable(word)}</span>
+    </Fragment>
+  ));
+}
+
+function breakable(word: string): ReactNode {
+  return word.split(/(?<=[^/]\/)(?=[^/])/).map((part, index) => (
+    // biome-ignore lint/suspicious/noArrayIndexKey: parts have no other identity than their place
+    <Fragment key={index}>
+      {index > 0 && <wbr />}
+      {part}
     </Fragment>
   ));
 }
@@ -77,7 +87,7 @@ function CopyButton({ label, value }: { label: string; value: string }) {
 function QrButton({ label, value }: { label: string; value: string }) {
   const { t } = useTranslation();
   return (
-    <Popover position="bottom-end" shadow="md" trapFocus withArrow>
+    <Popover position="bottom-end" shadow="md" withArrow>
       <Popover.Target>
         <ActionIcon variant="default" size="lg" aria-label={t('copy.qrOf', { label })} title={t('copy.qr')}>
           <IconQrcode size={18} stroke={1.6} aria-hidden />

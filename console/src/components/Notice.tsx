@@ -1,7 +1,8 @@
 /** Says what happened and what to do about it. */
-import { Alert, Text } from '@mantine/core';
+import { Text } from '@mantine/core';
 import { IconAlertTriangle, IconInfoCircle } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
+import classes from './Notice.module.css';
 
 export interface NoticeProps {
   kind: 'problem' | 'info';
@@ -15,17 +16,13 @@ export interface NoticeProps {
 export function Notice({ kind, title, text, children }: NoticeProps) {
   const Icon = kind === 'problem' ? IconAlertTriangle : IconInfoCircle;
   return (
-    <Alert
-      variant="light"
-      color={kind === 'problem' ? 'orange' : 'water'}
-      icon={<Icon size={20} aria-hidden />}
-      title={title}
-      role={kind === 'problem' ? 'alert' : 'status'}
-    >
-      <Text size="sm" mb={children ? 'sm' : 0}>
-        {text}
-      </Text>
-      {children}
-    </Alert>
+    <div className={classes.notice} data-kind={kind} role={kind === 'problem' ? 'alert' : 'status'}>
+      <Icon size={22} stroke={1.7} className={classes.icon} aria-hidden />
+      <div className={classes.body}>
+        <Text fw={650}>{title}</Text>
+        <Text size="sm">{text}</Text>
+        {children && <div className={classes.more}>{children}</div>}
+      </div>
+    </div>
   );
 }

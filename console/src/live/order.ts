@@ -60,5 +60,5 @@ function byName(a: LiveStream, b: LiveStream): number {
 }
 
 function fullName({ name }: LiveStream): string {
-  return `${name.vhost}/${name.app}/${name.stream}`;
+  return `${name.stream} ${name.app} ${name.vhost}`;
 }

@@ -18,9 +18,6 @@ export function FirstStream() {
       <Title order={2} id="first-stream" size="h3">
         {t('empty.title')}
       </Title>
-      <Text c="dimmed" mt={4}>
-        {t('empty.lead')}
-      </Text>
       <ol className={classes.steps}>
         <Step number={1} title={t('empty.step1')} text={t('empty.step1Text')} />
         <Step number={2} title={t('empty.step2')} text={t('empty.step2Text')}>

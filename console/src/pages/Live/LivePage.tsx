@@ -26,10 +26,7 @@ export function LivePage() {
   const { data, error, refetch, dataUpdatedAt } = useLiveStreams();
   const again = () => void refetch();
   return (
-    <Page
-      title={t('live.title')}
-      state={data && data.length > 0 ? <StateSentence streams={data} /> : undefined}
-    >
+    <Page title={t('live.title')} state={data && <StateSentence streams={data} />}>
       {!data && !error && <Waiting />}
       {error && !data && <ApiNotice error={error} retry={again} />}
       {error && data && <Stale since={dataUpdatedAt} />}
@@ -42,6 +39,7 @@ export function LivePage() {
 function StateSentence({ streams }: { streams: LiveStream[] }) {
   const { t } = useTranslation();
   const format = useFormat();
+  if (streams.length === 0) return t('empty.lead');
   const live = streams.filter((stream) => stream.health.level !== 'idle');
   const sum = (value: (stream: LiveStream) => number) =>
     streams.reduce((total, each) => total + value(each), 0);

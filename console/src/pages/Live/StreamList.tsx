@@ -27,7 +27,7 @@ export function StreamList({ streams, since }: { streams: LiveStream[]; since: P
             <Table.Th className={classes.track}>{t('live.column.audio')}</Table.Th>
             <SortableHead sort="bitrate" className={classes.line} />
             <SortableHead sort="viewers" className={classes.number} />
-            <SortableHead sort="uptime" className={classes.number} />
+            <SortableHead sort="uptime" className={`${classes.number} ${classes.uptime}`} />
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>

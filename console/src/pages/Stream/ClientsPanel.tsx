@@ -37,12 +37,12 @@ function Clients({ clients, kick }: { clients: ApiClient[]; kick: (id: string) =
   return (
     <>
       <div className={classes.frame}>
-        <Table verticalSpacing={8} className={classes.table}>
+        <Table verticalSpacing={8} horizontalSpacing={6} className={classes.table}>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>{t('client.type')}</Table.Th>
               <Table.Th className={classes.address}>{t('client.address')}</Table.Th>
-              <Table.Th className={classes.number}>{t('client.connected')}</Table.Th>
+              <Table.Th className={classes.connected}>{t('client.connected')}</Table.Th>
               <Table.Th className={classes.rate}>{t('client.rate')}</Table.Th>
               <Table.Th className={classes.action}>
                 <span className="visually-hidden">{t('client.kick')}</span>
@@ -75,10 +75,12 @@ function Row({ client, kick }: { client: ApiClient; kick: (id: string) => void }
       <Table.Td>
         {client.publish ? t('client.publisher') : t('client.player')}
         <span className={classes.via}>{VIA[client.type] ? type : client.type}</span>
-        <span className={classes.below}>{client.ip}</span>
+        <span className={classes.below}>
+          <span>{client.ip}</span> <span>{format.duration(client.alive)}</span>
+        </span>
       </Table.Td>
       <Table.Td className={classes.address}>{client.ip}</Table.Td>
-      <Table.Td className={classes.number}>{format.duration(client.alive)}</Table.Td>
+      <Table.Td className={classes.connected}>{format.duration(client.alive)}</Table.Td>
       <Table.Td className={classes.rate}>{format.bitrate(rate)}</Table.Td>
       <Table.Td className={classes.action}>
         <KickButton label={t('client.kickOf', { type, address: client.ip })} onKick={() => kick(client.id)} />
