@@ -25,6 +25,7 @@ mod report;
 mod rtmp;
 mod summary;
 mod synthetic;
+mod table;
 mod target;
 
 use clap::Parser;
@@ -50,6 +51,7 @@ enum Command {
     Play(play::Args),
     Connect(connect::Args),
     Floor(floor::Args),
+    Table(table::Args),
 }
 
 /// Runs the load generator. `args` are those after `headwater bench`.
@@ -80,6 +82,7 @@ async fn dispatch(cli: &Cli) -> Result<(), Box<dyn Error>> {
         Command::Publish(args) => report::print(&publish::run(args).await?, cli.json)?,
         Command::Play(args) => report::print(&play::run(args).await?, cli.json)?,
         Command::Connect(args) => report::print(&connect::run(args).await?, cli.json)?,
+        Command::Table(args) => report::print(&table::run(args).await?, cli.json)?,
         Command::Floor(args) if args.serve => floor::serve(args)?,
         Command::Floor(args) => report::print(&floor::run(args).await?, cli.json)?,
     }

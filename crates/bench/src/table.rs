@@ -1,0 +1,447 @@
+//! `headwater bench table`: what this machine needs for each kind of work, beside the floor program and nginx-rtmp.
+//!
+//! Every server is started for its measurement and ended after it. A measurement that fails becomes a row that says
+//! so; the others go on.
+
+mod machine;
+mod markdown;
+mod row;
+mod server;
+mod verdict;
+
+use crate::broadcast::Broadcast;
+use crate::connect::{self, ConnectError, Connected};
+use crate::floor::{self, Floor, FloorError};
+use crate::options::{Bitrate, Remote, Window};
+use crate::play::{self, Played, RunError};
+use crate::process::ProcessError;
+use crate::publish::{self, PublishError, Published, StreamArgs};
+use crate::report;
+use crate::rtmp::RtmpError;
+use crate::target::TargetError;
+use machine::Machine;
+use row::Row;
+use serde::Serialize;
+use server::{Server, ServerError, Setup};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use thiserror::Error;
+use tokio::time::sleep;
+use verdict::Floors;
+
+/// The bit rate of every stream in the table.
+const BITRATE: u64 = 2_100_000;
+/// Where the table is written.
+const DOCUMENT: &str = "docs/performance.md";
+
+/// Measure the whole table of costs on this machine; it takes some minutes and wants the machine for itself.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A smaller table: 500 players, 10 seconds.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Write docs/performance.md in the current folder.
+    #[arg(long)]
+    pub(crate) write_docs: bool,
+    /// Measure only this work; several may be named.
+    #[arg(long, value_enum)]
+    pub(crate) only: Vec<Work>,
+    /// The `headwater` to measure instead of this program.
+    #[arg(long)]
+    pub(crate) server: Option<PathBuf>,
+}
+
+/// The kinds of work that are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Work {
+    Floor,
+    RtmpPlay,
+    FlvPlay,
+    Publish,
+    Latency,
+    Start,
+    Connects,
+}
+
+const ALL: [Work; 7] =
+    [Work::Floor, Work::RtmpPlay, Work::FlvPlay, Work::Publish, Work::Latency, Work::Start, Work::Connects];
+
+#[derive(Debug, Error)]
+pub(crate) enum TableError {
+    #[error("finding this program: {0}")]
+    Program(io::Error),
+    #[error("writing {DOCUMENT}: {0}; run it in the root of a clone")]
+    Document(io::Error),
+}
+
+/// Why one measurement failed.
+#[derive(Debug, Error)]
+enum StepError {
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    #[error(transparent)]
+    Floor(#[from] FloorError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error("publishing: {0}")]
+    Rtmp(#[from] RtmpError),
+    #[error(transparent)]
+    Play(#[from] RunError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("handing over a connection: {0}")]
+    HandOver(#[from] io::Error),
+}
+
+/// The measured table.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Table {
+    machine: Machine,
+    quick: bool,
+    rows: Vec<Row>,
+}
+
+/// How much of everything.
+#[derive(Clone, Copy, Debug)]
+struct Scale {
+    players: usize,
+    publishers: usize,
+    connects: usize,
+    publisher_connects: usize,
+    window: Window,
+}
+
+const FULL: Scale = Scale {
+    players: 2000,
+    publishers: 300,
+    connects: 10_000,
+    publisher_connects: 1000,
+    window: Window { seconds: 20.0, warm_up: 4.0 },
+};
+const QUICK: Scale = Scale {
+    players: 500,
+    publishers: 75,
+    connects: 2000,
+    publisher_connects: 200,
+    window: Window { seconds: 10.0, warm_up: 3.0 },
+};
+
+pub(crate) async fn run(args: &Args) -> Result<Table, TableError> {
+    let program = args.server.clone().map_or_else(std::env::current_exe, Ok).map_err(TableError::Program)?;
+    let scale = if args.quick { QUICK } else { FULL };
+    let mut bench = Bench { program, scale, floors: Floors::default(), rows: Vec::new() };
+    for work in ALL {
+        if args.only.is_empty() || args.only.contains(&work) {
+            bench.measure(work).await;
+        }
+    }
+    let table = Table { machine: Machine::here(), quick: args.quick, rows: bench.rows };
+    if args.write_docs {
+        std::fs::write(Path::new(DOCUMENT), markdown::document(&table)).map_err(TableError::Document)?;
+    }
+    Ok(table)
+}
+
+struct Bench {
+    program: PathBuf,
+    scale: Scale,
+    floors: Floors,
+    rows: Vec<Row>,
+}
+
+/// Which way a stream is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Rtmp,
+    Flv,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Way::Rtmp => "RTMP play",
+            Way::Flv => "HTTP-FLV play",
+        }
+    }
+
+    fn url(self, server: &Server) -> String {
+        match self {
+            Way::Rtmp => rtmp_url(server, "a"),
+            Way::Flv => format!("http://127.0.0.1:{}/live/a.flv", server.http),
+        }
+    }
+}
+
+fn rtmp_url(server: &Server, name: &str) -> String {
+    format!("rtmp://127.0.0.1:{}/live/{name}", server.rtmp)
+}
+
+impl Bench {
+    async fn measure(&mut self, work: Work) {
+        match work {
+            Work::Floor => self.all_floors().await,
+            Work::RtmpPlay => self.all_plays(Way::Rtmp).await,
+            Work::FlvPlay => self.all_plays(Way::Flv).await,
+            Work::Publish => self.all_publishes().await,
+            Work::Latency => self.latency_and_first_frame().await,
+            Work::Start => self.start(),
+            Work::Connects => self.connects().await,
+        }
+    }
+
+    async fn all_floors(&mut self) {
+        for batch in [350, 40] {
+            let work = format!("bare sends to {} players, {batch} ms", self.scale.players);
+            say(&work, "floor");
+            match self.floor(batch).await {
+                Ok(floor) => {
+                    self.floors.add(&floor);
+                    self.rows.push(row::floor(work, &floor));
+                }
+                Err(error) => self.fail(work, "floor", &error),
+            }
+        }
+    }
+
+    async fn floor(&self, batch: u64) -> Result<Floor, StepError> {
+        let (players, window) = (self.scale.players, self.scale.window);
+        let args = floor::Args { players, bitrate: Bitrate(BITRATE), batch, window, serve: false };
+        // the sending half must be this program, whatever server is measured
+        Ok(floor::run(&args).await?)
+    }
+
+    async fn all_plays(&mut self, way: Way) {
+        for batch in [350, 40] {
+            let mut one_worker = None;
+            for workers in [1, 2] {
+                let played = self.play(way, batch, workers).await;
+                one_worker = one_worker.or(played);
+                if let Some((one, two)) = one_worker.zip(played).filter(|_| workers == 2) {
+                    self.rows.push(row::scaling(self.play_name(way, batch), one, two));
+                }
+            }
+        }
+        if way == Way::Rtmp {
+            self.nginx_play().await;
+        }
+    }
+
+    fn play_name(&self, way: Way, batch: u64) -> String {
+        format!("{}, {} × 2.1 Mb/s, {batch} ms", way.name(), self.scale.players)
+    }
+
+    /// CPU seconds for each GB, when it could be measured.
+    async fn play(&mut self, way: Way, batch: u64, workers: usize) -> Option<f64> {
+        let (work, name) = (self.play_name(way, batch), headwater(workers));
+        say(&work, &name);
+        let setup = Setup { workers, mw_latency: Some(batch) };
+        let played = match Server::headwater(&self.program, setup) {
+            Ok(server) => self.played(way, &server).await,
+            Err(error) => Err(error.into()),
+        };
+        match played {
+            Ok(played) => {
+                let target = verdict::play(&played, self.floors.at(batch));
+                self.rows.push(row::play(work, name, &played, Some(target)));
+                if workers == 1 && batch == 350 {
+                    let work = format!("memory for each player, {}", way.name());
+                    self.rows.push(row::memory(work, played.cost.as_ref(), verdict::PLAYER_MEMORY, &played));
+                }
+                played.cost.map(|cost| cost.per_gb_s)
+            }
+            Err(error) => {
+                self.fail(work, &name, &error);
+                None
+            }
+        }
+    }
+
+    async fn nginx_play(&mut self) {
+        let work = format!("RTMP play, {} × 2.1 Mb/s", self.scale.players);
+        say(&work, NGINX);
+        let played = match Server::nginx() {
+            Ok(Some(server)) => self.played(Way::Rtmp, &server).await,
+            Ok(None) => return self.rows.push(row::skipped(work, NGINX)),
+            Err(error) => Err(error.into()),
+        };
+        match played {
+            Ok(played) => self.rows.push(row::play(work, NGINX.into(), &played, None)),
+            Err(error) => self.fail(work, NGINX, &error),
+        }
+    }
+
+    /// One stream, played by everybody.
+    async fn played(&self, way: Way, server: &Server) -> Result<Played, StepError> {
+        let _stream = stream(server).await?;
+        let args = self.play_args(way, server, self.scale.players)?;
+        Ok(play::run(&args).await?)
+    }
+
+    fn play_args(&self, way: Way, server: &Server, players: usize) -> Result<play::Args, StepError> {
+        Ok(play::Args {
+            url: way.url(server).parse()?,
+            players,
+            streams: 1,
+            probes: 1,
+            connect_rate: 300.0,
+            bitrate: Some(Bitrate((stream_args(BITRATE).shape().payload_rate() * 8.0) as u64)),
+            pid: Some(server.pid()),
+            window: self.scale.window,
+            remote: Remote::default(),
+        })
+    }
+
+    async fn all_publishes(&mut self) {
+        let work = format!("RTMP publish, {} × 2.1 Mb/s", self.scale.publishers);
+        let name = headwater(1);
+        say(&work, &name);
+        let setup = Setup { workers: 1, mw_latency: None };
+        match self.published(Server::headwater(&self.program, setup)).await {
+            Ok(published) => {
+                self.rows.push(row::publish(
+                    work.clone(),
+                    name,
+                    &published,
+                    Some(verdict::publish(&published)),
+                ));
+                let memory = "memory for each publisher, 2 s GOP".into();
+                let limit = verdict::PUBLISHER_MEMORY;
+                self.rows.push(row::memory(memory, published.cost.as_ref(), limit, &published));
+            }
+            Err(error) => self.fail(work.clone(), &name, &error),
+        }
+        say(&work, NGINX);
+        let nginx = match Server::nginx() {
+            Ok(None) => return self.rows.push(row::skipped(work, NGINX)),
+            Ok(Some(server)) => self.published(Ok(server)).await,
+            Err(error) => Err(error.into()),
+        };
+        match nginx {
+            Ok(published) => self.rows.push(row::publish(work, NGINX.into(), &published, None)),
+            Err(error) => self.fail(work, NGINX, &error),
+        }
+    }
+
+    async fn published(&self, server: Result<Server, ServerError>) -> Result<Published, StepError> {
+        let server = server?;
+        let args = publish::Args {
+            url: rtmp_url(&server, "p{}").parse()?,
+            publishers: self.scale.publishers,
+            stream: stream_args(BITRATE),
+            connect_rate: 100.0,
+            pid: Some(server.pid()),
+            window: self.scale.window,
+            remote: Remote::default(),
+        };
+        Ok(publish::run(&args).await?)
+    }
+
+    /// A few players on an idle server: how late frames are, and how soon the first picture comes.
+    async fn latency_and_first_frame(&mut self) {
+        for way in [Way::Rtmp, Way::Flv] {
+            let (work, name) = (
+                format!("added latency, RTMP in, {} out", &way.name()[..way.name().len() - 5]),
+                headwater(2),
+            );
+            say(&work, &name);
+            match self.idle(way).await {
+                Ok(played) => {
+                    self.rows.push(row::latency(work, name.clone(), &played));
+                    let work = format!("first picture of a new player, {}", way.name());
+                    self.rows.push(row::first_picture(work, name, &played));
+                }
+                Err(error) => self.fail(work, &name, &error),
+            }
+        }
+    }
+
+    async fn idle(&self, way: Way) -> Result<Played, StepError> {
+        let server = Server::headwater(&self.program, Setup { workers: 2, mw_latency: None })?;
+        let _stream = stream(&server).await?;
+        let args = self.play_args(way, &server, 50)?;
+        Ok(play::run(&play::Args { probes: 4, connect_rate: 20.0, ..args }).await?)
+    }
+
+    fn start(&mut self) {
+        let (work, name) = ("start to listening".to_owned(), headwater(2));
+        say(&work, &name);
+        match Server::headwater(&self.program, Setup { workers: 2, mw_latency: None }) {
+            Ok(server) => self.rows.push(row::start(work, name, server.started_in)),
+            Err(error) => self.fail(work, &name, &error.into()),
+        }
+    }
+
+    async fn connects(&mut self) {
+        let scale = self.scale;
+        for (publish, count) in [(false, scale.connects), (true, scale.publisher_connects)] {
+            let who = if publish { "publishers" } else { "players" };
+            let (work, name) = (format!("memory after {count} {who} came and went"), headwater(2));
+            say(&work, &name);
+            match self.came_and_went(publish, count).await {
+                Ok(connected) => self.rows.push(row::connects(work, name, &connected)),
+                Err(error) => self.fail(work, &name, &error),
+            }
+        }
+    }
+
+    async fn came_and_went(&self, publish: bool, count: usize) -> Result<Connected, StepError> {
+        let server = Server::headwater(&self.program, Setup { workers: 2, mw_latency: None })?;
+        let _stream = stream(&server).await?;
+        let args = connect::Args {
+            url: rtmp_url(&server, if publish { "p{}" } else { "a" }).parse()?,
+            connections: count,
+            publish,
+            stream: stream_args(500_000),
+            connect_rate: 300.0,
+            pid: Some(server.pid()),
+            settle: 5.0,
+            remote: Remote::default(),
+        };
+        Ok(connect::run(&args).await?)
+    }
+
+    fn fail(&mut self, work: String, server: &str, error: &StepError) {
+        self.rows.push(row::failed(work, server, error));
+    }
+}
+
+const NGINX: &str = "nginx-rtmp";
+
+fn headwater(workers: usize) -> String {
+    if workers == 1 { "Headwater, 1 worker".into() } else { format!("Headwater, {workers} workers") }
+}
+
+fn stream_args(bitrate: u64) -> StreamArgs {
+    StreamArgs { bitrate: Bitrate(bitrate), fps: 25, gop: 2.0 }
+}
+
+/// Publishes one stream until dropped, and waits until a GOP of it is there.
+async fn stream(server: &Server) -> Result<Broadcast, StepError> {
+    let target: crate::target::Target = rtmp_url(server, "a").parse()?;
+    let broadcast = Broadcast::start(stream_args(BITRATE).shape());
+    broadcast.add(publish::publish(target.clone(), target.resolve(false)?, 0).await?)?;
+    sleep(Duration::from_millis(2500)).await;
+    Ok(broadcast)
+}
+
+fn say(work: &str, server: &str) {
+    // progress only; nothing is lost when nobody reads it
+    let _ = writeln!(io::stderr(), "measuring {work}: {server}");
+}
+
+impl report::Tell for Table {
+    fn tell(&self, out: &mut report::Lines) {
+        let m = &self.machine;
+        out.line("machine", format!("{}, {} cores, Linux {}, {}", m.cpu, m.cores, m.kernel, m.date));
+        for row in &self.rows {
+            let target = row.target.as_deref().map_or(String::new(), |target| format!("; target {target}"));
+            let met = row.met.map_or("", |met| if met { "  [met]" } else { "  [MISSED]" });
+            out.line("", format!("{} | {}: {}{target}{met}", row.work, row.server, row.result));
+        }
+    }
+}

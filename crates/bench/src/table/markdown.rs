@@ -1,0 +1,76 @@
+//! The table as a page of the documentation.
+
+use super::Table;
+use super::row::Row;
+use std::fmt::Write;
+
+const ABOUT: &str = "\
+# Performance
+
+What Headwater needs for its work, measured beside two others in the same run on the same machine: a *floor* program
+that does nothing but `send` the same bytes, and nginx with its RTMP module. Clocks and processors differ, so compare
+within one page, not across pages.
+
+- CPU is seconds of processor time, user and kernel, for each GB (10⁹ bytes) delivered or published. *User* is the
+  part spent in the server's own code.
+- A player is *fed* when it got at least 98 % of the stream, less the half second that may be on its way when
+  measuring starts and ends. The *worst* player's share has no such allowance.
+- Streams are made up: H.264 and AAC, 25 pictures a second, a key picture every 2 s, 2.1 Mb/s. Load and server share
+  the machine, over loopback, so part of what the kernel does to receive is counted for the server; that is the same
+  for all.
+- A batch (350 ms, 40 ms) is `mw_latency`. Without it Headwater sends at once when idle, and in batches under load.
+
+Make this page for your machine with `cargo xtask bench --write-docs`; it takes about a quarter of an hour.
+";
+
+/// The whole page.
+pub(crate) fn document(table: &Table) -> String {
+    let machine = &table.machine;
+    let mut page = format!("{ABOUT}\n## {}\n\n", machine.date);
+    let quick = if table.quick { " This was the quick, smaller run." } else { "" };
+    // writing to a String cannot fail
+    let _ = writeln!(
+        page,
+        "{}, {} cores, Linux {}, commit {}.{quick}\n",
+        machine.cpu, machine.cores, machine.kernel, machine.commit
+    );
+    page.push_str("| Work | Server | Result | Target | Met |\n| --- | --- | --- | --- | --- |\n");
+    table.rows.iter().for_each(|row| page.push_str(&line(row)));
+    page
+}
+
+fn line(row: &Row) -> String {
+    let met = row.met.map_or("", |met| if met { "yes" } else { "**no**" });
+    let cells = [&row.work, &row.server, &row.result, row.target.as_deref().unwrap_or(""), met];
+    let cells = cells.map(|cell| cell.replace('|', "\\|").replace('\n', " "));
+    format!("| {} |\n", cells.join(" | "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::machine::Machine;
+    use super::super::row;
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn the_page_tells_machine_results_and_what_was_missed() {
+        let machine = Machine {
+            cpu: "CPU 3000".into(),
+            cores: 2,
+            kernel: "6.1".into(),
+            date: "2026-01-31".into(),
+            commit: "abc".into(),
+        };
+        let rows = vec![
+            row::start("start".into(), "Headwater".into(), Duration::from_millis(50)),
+            row::start("start".into(), "Headwater".into(), Duration::from_millis(500)),
+            row::failed("a|b".into(), "S", &"two\nlines"),
+        ];
+        let page = document(&Table { machine, quick: false, rows });
+        assert!(page.contains("## 2026-01-31\n\nCPU 3000, 2 cores, Linux 6.1, commit abc.\n"), "{page}");
+        assert!(page.contains("| start | Headwater | 50.0 ms | < 100 ms | yes |\n"), "{page}");
+        assert!(page.contains("| 500.0 ms | < 100 ms | **no** |\n"), "{page}");
+        assert!(page.contains("| a\\|b | S | could not be measured: two lines |  |  |\n"), "{page}");
+    }
+}
