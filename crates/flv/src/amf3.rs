@@ -174,9 +174,7 @@ fn traits(input: &mut Reader<'_>, budget: &mut Budget, tables: &mut Tables) -> R
     let at = input.position();
     let head = u29(input)?;
     match head & 0x07 {
-        0x01 | 0x05 => {
-            tables.traits.get((head >> 2) as usize).cloned().ok_or(AmfError::Reference { at })
-        }
+        0x01 | 0x05 => tables.traits.get((head >> 2) as usize).cloned().ok_or(AmfError::Reference { at }),
         0x03 => {
             string(input, tables)?; // class name
             let mut members = Vec::new();

@@ -26,7 +26,11 @@ pub fn parse_audio(body: &Bytes, dts: Time) -> Result<Parsed, FlvError> {
         FORMAT_MP3 => Codec::Mp3,
         FORMAT_G711A => Codec::G711A,
         FORMAT_G711U => Codec::G711U,
-        _ => return Ok(Parsed::Ignored("audio of a codec that is not carried; publish AAC, MP3, Opus or G.711")),
+        _ => {
+            return Ok(Parsed::Ignored(
+                "audio of a codec that is not carried; publish AAC, MP3, Opus or G.711",
+            ));
+        }
     };
     Ok(frame(codec, CodecTag::Legacy, Kind::Key, dts, body.slice(1..)))
 }

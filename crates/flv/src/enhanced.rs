@@ -105,8 +105,7 @@ fn tracks(input: &mut Reader<'_>, mut each: impl FnMut(u8, Part)) -> Result<(), 
             fourcc = input.array().map_err(short())?;
         }
         let id = input.u8().map_err(short())?;
-        let size =
-            if kind == ONE_TRACK { input.left() } else { input.u24().map_err(short())? as usize };
+        let size = if kind == ONE_TRACK { input.left() } else { input.u24().map_err(short())? as usize };
         let start = input.position();
         input.skip(size).map_err(short())?;
         each(id, Part { packet_type, fourcc, start, end: start + size });
