@@ -1,9 +1,9 @@
 //! A stream's pieces as RTMP chunks, muxed once and patched with times when they are sent.
 
 use crate::mark;
-use crate::rtmp::write_frame;
 use crate::synthetic::{Piece, Shape};
 use bytes::BytesMut;
+use headwater_rtmp_proto::write_frame;
 use std::time::Duration;
 
 /// Chunk size of the streams sent, the one common publishers use.
@@ -32,7 +32,7 @@ struct Template {
 impl Pieces {
     pub(crate) fn new(shape: Shape) -> Self {
         let mut configs = BytesMut::new();
-        shape.configs().iter().for_each(|config| write_frame(config, CHUNK_SIZE, &mut configs));
+        shape.configs().iter().for_each(|config| write_frame(config, 0, CHUNK_SIZE, &mut configs));
         let template = |piece| Template::new(shape, piece);
         Pieces {
             configs: configs.to_vec(),
@@ -57,7 +57,7 @@ impl Pieces {
 impl Template {
     fn new(shape: Shape, piece: Piece) -> Self {
         let mut chunks = BytesMut::new();
-        write_frame(&shape.sample(piece), CHUNK_SIZE, &mut chunks);
+        write_frame(&shape.sample(piece), 0, CHUNK_SIZE, &mut chunks);
         Template { mark: mark::position(&chunks), chunks: chunks.to_vec() }
     }
 
@@ -69,5 +69,48 @@ impl Template {
         if let Some(field) = self.mark.and_then(|at| self.chunks.get_mut(at..at + mark::LEN)) {
             field.copy_from_slice(&mark::encode(now));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headwater_media::{Frame, Time};
+    use headwater_rtmp_proto::ChunkReader;
+
+    const SHAPE: Shape = Shape { bitrate: 2_100_000, fps: 25, gop: 50 };
+
+    /// The same piece, muxed for its time from the start.
+    fn muxed(piece: Piece, time: Duration, now: Duration) -> Vec<u8> {
+        let frame = SHAPE.sample(piece);
+        let mut payload = frame.payload.to_vec();
+        if let Some(at) = mark::position(&payload) {
+            payload[at..at + mark::LEN].copy_from_slice(&mark::encode(now));
+        }
+        let mut out = BytesMut::new();
+        let dts = Time::from(time);
+        let frame = Frame { payload: payload.into(), dts, pts: dts, ..frame };
+        write_frame(&frame, frame.dts.millis() as u32, CHUNK_SIZE, &mut out);
+        out.to_vec()
+    }
+
+    #[test]
+    fn a_patched_piece_is_the_same_as_one_muxed_anew() {
+        let mut pieces = Pieces::new(SHAPE);
+        for time in [Duration::ZERO, Duration::from_millis(123_456), LONGEST] {
+            for piece in [Piece::KeyPicture, Piece::Picture, Piece::Sound] {
+                let now = time + Duration::from_nanos(987_654_321);
+                assert!(pieces.at(piece, time, now) == muxed(piece, time, now), "{piece:?} at {time:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stream_begins_with_both_decoder_configurations() {
+        let pieces = Pieces::new(SHAPE);
+        let (mut reader, mut input) = (ChunkReader::new(), pieces.configs.as_slice());
+        let types: Vec<_> =
+            std::iter::from_fn(|| reader.read(&mut input).unwrap()).map(|message| message.type_id).collect();
+        assert_eq!(types, [9, 8]);
     }
 }
