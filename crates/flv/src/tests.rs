@@ -1,1 +1,3 @@
-
+mod amf;
+mod bodies;
+mod files;

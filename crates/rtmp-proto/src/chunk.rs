@@ -80,6 +80,13 @@ impl ChunkReader {
         }
     }
 
+    /// Bytes it holds on the heap.
+    #[cfg(test)]
+    pub(crate) fn heap(&self) -> usize {
+        let bodies: usize = self.streams.iter().map(|s| s.body.capacity()).sum();
+        self.streams.capacity() * size_of::<Stream>() + bodies
+    }
+
     /// Reads a chunk header; false when more bytes are needed.
     fn begin_chunk(&mut self, input: &mut &[u8]) -> Result<bool, ChunkError> {
         if self.pending.is_empty() {

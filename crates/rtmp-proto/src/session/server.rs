@@ -415,3 +415,43 @@ fn control_field(message: &Message) -> Result<u32, SessionError> {
     let fault = |short| SessionError::Control { type_id: message.type_id, short };
     Reader::new(&message.payload).u32().map_err(fault)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ClientOptions, ClientOutput, ClientSession, Purpose};
+
+    #[test]
+    fn a_playing_session_holds_little() -> Result<(), SessionError> {
+        let mut client = ClientSession::new(ClientOptions::new("rtmp://h/live/s", Purpose::Play), 1);
+        let mut server = ServerSession::new(ServerOptions::default(), 2);
+        for _ in 0..8 {
+            while let Some(output) = client.poll() {
+                if let ClientOutput::Send(bytes) = output {
+                    server.handle(&bytes, Duration::ZERO)?;
+                }
+            }
+            if server.state == State::PlayAsked {
+                server.accept_play()?;
+            }
+            while let Some(output) = server.poll() {
+                if let Output::Send(bytes) = output {
+                    client.handle(&bytes, Duration::ZERO)?;
+                }
+            }
+        }
+        assert_eq!(server.state, State::Playing);
+        assert!(server.handshake.is_none() && server.options.is_none());
+        let buffers = server.held.capacity() + server.events.capacity() + server.out.bytes.capacity();
+        assert_eq!(buffers, 0);
+        let connect = server.connect.as_ref().map_or(0, |c| {
+            size_of::<ConnectInfo>()
+                + c.tc_url.capacity()
+                + c.page_url.capacity()
+                + c.swf_url.capacity()
+                + c.flash_ver.capacity()
+        });
+        assert!(connect + server.reader.heap() < 1024, "{connect} + {}", server.reader.heap());
+        Ok(())
+    }
+}
