@@ -16,4 +16,4 @@ pub mod websocket;
 
 pub use media::{Clip, Tool};
 pub use peer::{Publisher, Reader, read_file};
-pub use server::{Options, Server};
+pub use server::{Options, Server, free_port};

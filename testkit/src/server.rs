@@ -27,6 +27,8 @@ pub struct Options {
     pub hls: Option<String>,
     /// More directives of `http_api`.
     pub http_api: String,
+    /// More directives of `http_server`.
+    pub http_server: String,
     /// Environment variables.
     pub env: Vec<(String, String)>,
 }
@@ -203,15 +205,16 @@ impl Drop for Server {
     }
 }
 
+/// A port that nobody listens on. It lies below the range from which systems choose ports for outgoing connections,
+/// and each test process begins at another place.
+pub fn free_port() -> u16 {
+    let mut tried = std::iter::repeat_with(next_port).take(4000);
+    tried.find(|port| TcpListener::bind(local(*port)).is_ok()).unwrap_or_else(|| panic!("no free port"))
+}
+
 impl Ports {
-    /// Four ports that nobody listens on. They lie below the range from which systems choose ports for outgoing
-    /// connections, and each test process begins at another place.
     fn free() -> Ports {
-        let mut free = std::iter::from_fn(|| Some(next_port()))
-            .take(4000)
-            .filter(|port| TcpListener::bind(local(*port)).is_ok());
-        let mut port = || free.next().unwrap_or_else(|| panic!("no free ports"));
-        Ports { rtmp: port(), api: port(), http: port(), console: port() }
+        Ports { rtmp: free_port(), api: free_port(), http: free_port(), console: free_port() }
     }
 }
 
@@ -231,7 +234,7 @@ fn local(port: u16) -> SocketAddr {
 
 fn configuration(options: &Options, ports: Ports, folder: &Path) -> String {
     let Ports { rtmp, api, http, console } = ports;
-    let Options { root, vhost, http_api, .. } = options;
+    let Options { root, vhost, http_api, http_server, .. } = options;
     let folder = folder.display();
     let hls = options.hls.as_deref().unwrap_or("enabled on; hls_fragment 1; hls_window 30;");
     format!(
@@ -243,7 +246,7 @@ data_dir {folder}/data;
 max_connections 1000;
 {root}
 http_api {{ enabled on; listen 127.0.0.1:{api}; {http_api} }}
-http_server {{ enabled on; listen 127.0.0.1:{http}; dir {folder}/html; }}
+http_server {{ enabled on; listen 127.0.0.1:{http}; dir {folder}/html; {http_server} }}
 console {{ enabled on; listen 127.0.0.1:{console}; }}
 vhost __defaultVhost__ {{
     http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; }}
