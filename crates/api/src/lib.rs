@@ -1,7 +1,7 @@
 //! The HTTP API: `/api/v1/*` as SRS 7 answers it, `/metrics`, and what the web console needs.
 //!
-//! [`router`] gives an axum router for a [`State`]; the server serves it on as many listeners as it likes and puts
-//! a [`Peer`] into each request's extensions. One OpenAPI document, [`openapi`], is generated from the handlers.
+//! [`router`] gives an axum router for a [`State`], and [`paths`] one that can be merged into another; the server
+//! serves them on as many listeners as it likes and puts a [`Peer`] into each request's extensions. One OpenAPI document, [`openapi`], is generated from the handlers.
 //!
 //! Reading is open, as in SRS, unless `http_api.auth` is on. Changing something is not: it takes the password, or a request
 //! made on this machine under a name that cannot be rebound, by no other web site.
@@ -32,7 +32,7 @@ mod v1;
 
 pub use openapi::openapi;
 pub use peer::Peer;
-pub use routes::{State, router};
+pub use routes::{State, paths, router};
 pub use settings::{Auth, Exporter, RawApiSettings, Settings, VhostSettings};
 
 /// The release of SRS whose interfaces are served; clients compare it.

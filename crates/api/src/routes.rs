@@ -42,27 +42,36 @@ impl State {
     }
 }
 
-/// The whole API. It answers every path: what is unknown gets the index it lies below, as in SRS. A server that
-/// shares a port with something else forwards `/api/` and `/metrics` only.
+/// The whole API, for a port of its own. It answers every path: what is unknown gets the index it lies below, as in
+/// SRS.
 ///
 /// Each request needs a [`Peer`](crate::Peer) among its extensions; without one it counts as made by a stranger.
 pub fn router(state: Arc<State>) -> Router {
-    let routes = Router::new()
-        .route("/", any(index::root))
-        .route("/api", any(add_slash))
+    let routes = routes().route("/", any(index::root)).fallback(index::root);
+    serve(routes, state)
+}
+
+/// `/api`, everything below it and `/metrics`, for a port that is shared: merge it into the other's router.
+pub fn paths(state: Arc<State>) -> Router {
+    serve(routes(), state)
+}
+
+fn serve(routes: Router<Arc<State>>, state: Arc<State>) -> Router {
+    routes
+        .layer(from_fn_with_state(state.clone(), basic_auth::layer))
+        .layer(from_fn_with_state(state.clone(), cors::layer))
+        .layer(from_fn(name_server))
+        .with_state(state)
+}
+
+fn routes() -> Router<Arc<State>> {
+    v1().route("/api", any(add_slash))
         .route("/api/", any(index::api))
         .route("/api/{*rest}", any(index::api))
         .route("/api/v1", any(add_slash))
         .route("/api/v1/", any(index::v1))
         .route("/api/v1/{*rest}", any(index::v1))
-        .route("/metrics", any(metrics::show));
-    routes
-        .merge(v1())
-        .fallback(index::root)
-        .layer(from_fn_with_state(state.clone(), basic_auth::layer))
-        .layer(from_fn_with_state(state.clone(), cors::layer))
-        .layer(from_fn(name_server))
-        .with_state(state)
+        .route("/metrics", any(metrics::show))
 }
 
 fn v1() -> Router<Arc<State>> {

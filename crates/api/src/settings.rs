@@ -87,9 +87,9 @@ impl Default for Settings {
             console: Console {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 rtmp_port: 1935,
-                http_port: 8080,
+                http_port: Some(8080),
                 https_port: None,
-                api_port: 1985,
+                api_port: Some(1985),
                 hls_fragment_s: 2.0,
             },
         }

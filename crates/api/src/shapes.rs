@@ -904,15 +904,15 @@ pub struct Console {
     /// RTMP port.
     #[schema(example = 1935)]
     pub rtmp_port: u16,
-    /// Port of HTTP streams.
-    #[schema(example = 8080)]
-    pub http_port: u16,
+    /// Port of HTTP streams, if there is one.
+    #[schema(required, example = 8080)]
+    pub http_port: Option<u16>,
     /// Port of HTTPS streams, if there is one.
     #[schema(required, example = 8088)]
     pub https_port: Option<u16>,
-    /// Port of the API.
-    #[schema(example = 1985)]
-    pub api_port: u16,
+    /// Port of the API, if it has one of its own.
+    #[schema(required, example = 1985)]
+    pub api_port: Option<u16>,
     /// HLS segment length in seconds of the default virtual host.
     #[schema(example = 2.0)]
     pub hls_fragment_s: f64,

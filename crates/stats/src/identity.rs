@@ -4,9 +4,6 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// Name of the file in the data directory that keeps the server id.
-const FILE: &str = "server.id";
-
 /// Longest server id that is accepted.
 const SERVER_ID_MAX: usize = 128;
 
@@ -37,14 +34,14 @@ impl Identity {
         Identity::named(vid())
     }
 
-    /// The given server id if it is not empty, else the one kept in `data_dir`, else a new one. What was chosen is
-    /// written to `data_dir`; when that fails the identity comes with the reason.
-    pub fn load(data_dir: &Path, given: &str) -> (Identity, Option<IdentityError>) {
-        let path = data_dir.join(FILE);
-        let kept = std::fs::read_to_string(&path).ok().and_then(|text| parse(&text));
+    /// The given server id if it is not empty, else the one kept in the id file, else a new one. What was chosen is
+    /// written to the file; when that fails the identity comes with the reason.
+    pub fn load(id_file: &Path, given: &str) -> (Identity, Option<IdentityError>) {
+        let kept = std::fs::read_to_string(id_file).ok().and_then(|text| parse(&text));
         let chosen = parse(given).or_else(|| kept.clone()).unwrap_or_else(vid);
         let unchanged = kept.as_ref() == Some(&chosen);
-        let failed = if unchanged { None } else { write(&path, &chosen).err() };
+        let failed = if unchanged { None } else { write(id_file, &chosen).err() };
+        let path = id_file.to_owned();
         (Identity::named(chosen), failed.map(|source| IdentityError { path, source }))
     }
 
@@ -73,7 +70,7 @@ fn parse(text: &str) -> Option<String> {
 fn write(path: &Path, id: &str) -> std::io::Result<()> {
     let dir = path.parent().ok_or(ErrorKind::InvalidInput)?;
     std::fs::create_dir_all(dir)?;
-    let draft = path.with_extension("id.new");
+    let draft = path.with_extension("new");
     let mut file = std::fs::File::create(&draft)?;
     file.write_all(id.as_bytes())?;
     file.sync_all()?;
@@ -96,9 +93,9 @@ mod tests {
     #[test]
     fn the_server_id_is_kept_and_the_service_id_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        let (first, failed) = Identity::load(dir.path(), "");
+        let (first, failed) = Identity::load(&dir.path().join("data/server.id"), "");
         assert!(failed.is_none());
-        let (second, _) = Identity::load(dir.path(), "");
+        let (second, _) = Identity::load(&dir.path().join("data/server.id"), "");
         assert_eq!(first.server, second.server);
         assert_ne!(first.service, second.service);
     }
@@ -106,17 +103,18 @@ mod tests {
     #[test]
     fn a_given_server_id_wins_and_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        Identity::load(dir.path(), "");
-        assert_eq!(Identity::load(dir.path(), "edge-7").0.server, "edge-7");
-        assert_eq!(Identity::load(dir.path(), "").0.server, "edge-7");
+        Identity::load(&dir.path().join("data/server.id"), "");
+        assert_eq!(Identity::load(&dir.path().join("data/server.id"), "edge-7").0.server, "edge-7");
+        assert_eq!(Identity::load(&dir.path().join("data/server.id"), "").0.server, "edge-7");
     }
 
     #[test]
     fn a_spoilt_file_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("server.id");
         for text in ["", " \n", "a b", &"x".repeat(1000)] {
-            std::fs::write(dir.path().join(FILE), text).unwrap();
-            assert!(Identity::load(dir.path(), "").0.server.starts_with("vid-"), "after {text:.10}");
+            std::fs::write(&file, text).unwrap();
+            assert!(Identity::load(&file, "").0.server.starts_with("vid-"), "after {text:.10}");
         }
     }
 
@@ -124,7 +122,7 @@ mod tests {
     fn a_directory_that_cannot_be_made_is_told() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("file"), "").unwrap();
-        let (identity, failed) = Identity::load(&dir.path().join("file"), "");
+        let (identity, failed) = Identity::load(&dir.path().join("file/server.id"), "");
         assert!(identity.server.starts_with("vid-"));
         assert!(failed.unwrap().to_string().contains("server_id"));
     }

@@ -68,10 +68,10 @@ impl fmt::Debug for Stats {
 }
 
 impl Stats {
-    /// Statistics that begin now.
-    pub fn new(identity: Identity, options: Options) -> Arc<Stats> {
+    /// Statistics that begin now. They count what the hub tells them: see [`headwater_hub::Hub::observe`].
+    pub fn new(identity: Identity, options: Options) -> Stats {
         let sampling = Sampling { sampler: Sampler::new(options.disks.clone()), last: None };
-        Arc::new(Stats {
+        Stats {
             identity,
             started: Instant::now(),
             options,
@@ -79,7 +79,7 @@ impl Stats {
             sampling: Mutex::new(sampling),
             machine: Mutex::default(),
             client_errors: AtomicU64::new(0),
-        })
+        }
     }
 
     /// Takes the samples that are due at `now`: the first at once, then one every three seconds. Called about once

@@ -1,9 +1,9 @@
-use super::page::{page, stream_filter};
+use super::page::{Id, page, stream_filter};
 use crate::query::Query;
 use crate::reply::{code, json, method_not_allowed};
 use crate::routes::State;
 use crate::shapes::{ApiError, Client, ClientFound, ClientList, ClientReply, Decimal, KickReply, Refused};
-use axum::extract::{Path, RawQuery, Request, State as Shared};
+use axum::extract::{RawQuery, Request, State as Shared};
 use axum::response::Response;
 use headwater_stats::{ClientFilter, ClientStat};
 use http::Method;
@@ -13,13 +13,13 @@ use std::sync::Arc;
 pub(crate) async fn all(state: Shared<Arc<State>>, query: RawQuery, request: Request) -> Response {
     match *request.method() {
         Method::GET => list(state, query).await,
-        Method::DELETE => kick(state, Path(String::new()), request).await,
+        Method::DELETE => kick(state, Id(String::new()), request).await,
         _ => method_not_allowed("GET, DELETE"),
     }
 }
 
 /// `/api/v1/clients/{id}` by method.
-pub(crate) async fn each(state: Shared<Arc<State>>, id: Path<String>, request: Request) -> Response {
+pub(crate) async fn each(state: Shared<Arc<State>>, id: Id, request: Request) -> Response {
     match *request.method() {
         Method::GET => one(state, id).await,
         Method::DELETE => kick(state, id, request).await,
@@ -58,7 +58,7 @@ pub(crate) async fn list(Shared(state): Shared<Arc<State>>, RawQuery(query): Raw
         (status = 200, description = "The client, or code 2049: no such one", body = ClientReply),
         (status = 405, description = "Neither GET nor DELETE", body = String, content_type = "text/plain"),
     ))]
-pub(crate) async fn one(Shared(state): Shared<Arc<State>>, Path(id): Path<String>) -> Response {
+pub(crate) async fn one(Shared(state): Shared<Arc<State>>, Id(id): Id) -> Response {
     json(&match state.stats.client(&id) {
         Some(stat) => {
             let found = ClientFound { envelope: state.envelope(), client: client(&stat) };
@@ -80,11 +80,7 @@ pub(crate) async fn one(Shared(state): Shared<Arc<State>>, Path(id): Path<String
         (status = 403, description = "By another web site, or under a name that anybody may own", body = Refused),
     ),
     security((), ("basic" = [])))]
-pub(crate) async fn kick(
-    Shared(state): Shared<Arc<State>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
+pub(crate) async fn kick(Shared(state): Shared<Arc<State>>, Id(id): Id, request: Request) -> Response {
     let (request, _) = request.into_parts();
     if let Err(refused) = state.guard().change(&state.settings, &request) {
         return *refused;

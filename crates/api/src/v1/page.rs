@@ -1,6 +1,21 @@
 use crate::query::Query;
 use crate::shapes::Kbps;
+use axum::extract::{FromRequestParts, Path};
 use headwater_stats::{Page, Rate, StreamFilter};
+use http::request::Parts;
+use std::convert::Infallible;
+
+/// The id at the end of a path. One that is not text is no id of anything, and so is empty here.
+pub(crate) struct Id(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Id, Infallible> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Id(id.map(|Path(id)| id).unwrap_or_default()))
+    }
+}
 
 /// Items in a page unless more are asked for; SRS gives no fewer either.
 const COUNT_MIN: i64 = 10;

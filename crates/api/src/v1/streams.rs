@@ -1,5 +1,5 @@
 use super::machine::now;
-use super::page::{page, stream_filter};
+use super::page::{Id, page, stream_filter};
 use crate::query::Query;
 use crate::reply::{code, json, method_not_allowed};
 use crate::routes::State;
@@ -7,7 +7,7 @@ use crate::shapes::{
     ApiError, Decimal, Stream, StreamAudio, StreamFound, StreamList, StreamMore, StreamPublish, StreamReply,
     StreamVideo,
 };
-use axum::extract::{Path, RawQuery, State as Shared};
+use axum::extract::{RawQuery, State as Shared};
 use axum::response::Response;
 use headwater_hub::Snapshot;
 use headwater_media::Codec;
@@ -52,11 +52,7 @@ pub(crate) async fn list(
         (status = 200, description = "The stream, or code 2048: no such one", body = StreamReply),
         (status = 405, description = "Not GET", body = String, content_type = "text/plain"),
     ))]
-pub(crate) async fn one(
-    Shared(state): Shared<Arc<State>>,
-    Path(id): Path<String>,
-    method: Method,
-) -> Response {
+pub(crate) async fn one(Shared(state): Shared<Arc<State>>, Id(id): Id, method: Method) -> Response {
     if method != Method::GET {
         return method_not_allowed("GET");
     }

@@ -1,8 +1,9 @@
+use super::page::Id;
 use crate::reply::{code, json, method_not_allowed};
 use crate::routes::State;
 use crate::shapes::{ApiError, Decimal, Vhost, VhostFound, VhostHls, VhostList, VhostReply};
 use crate::{Settings, VhostSettings};
-use axum::extract::{Path, State as Shared};
+use axum::extract::State as Shared;
 use axum::response::Response;
 use headwater_stats::VhostStat;
 use http::Method;
@@ -28,11 +29,7 @@ pub(crate) async fn list(Shared(state): Shared<Arc<State>>, method: Method) -> R
         (status = 200, description = "The virtual host, or code 2014: no such one", body = VhostReply),
         (status = 405, description = "Not GET", body = String, content_type = "text/plain"),
     ))]
-pub(crate) async fn one(
-    Shared(state): Shared<Arc<State>>,
-    Path(id): Path<String>,
-    method: Method,
-) -> Response {
+pub(crate) async fn one(Shared(state): Shared<Arc<State>>, Id(id): Id, method: Method) -> Response {
     if method != Method::GET {
         return method_not_allowed("GET");
     }
