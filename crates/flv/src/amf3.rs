@@ -101,6 +101,14 @@ pub(crate) struct Tables {
     traits: Vec<Traits>,
 }
 
+impl Tables {
+    /// A small message must not unfold to a huge value.
+    fn copy(&mut self, bytes: usize) -> Result<(), AmfError> {
+        self.copied += bytes;
+        if self.copied > TABLE_BYTES_MAX { Err(AmfError::TooLong { bytes: self.copied }) } else { Ok(()) }
+    }
+}
+
 #[derive(Clone)]
 struct Traits {
     dynamic: bool,
@@ -174,7 +182,11 @@ fn traits(input: &mut Reader<'_>, budget: &mut Budget, tables: &mut Tables) -> R
     let at = input.position();
     let head = u29(input)?;
     match head & 0x07 {
-        0x01 | 0x05 => tables.traits.get((head >> 2) as usize).cloned().ok_or(AmfError::Reference { at }),
+        0x01 | 0x05 => {
+            let found = tables.traits.get((head >> 2) as usize).ok_or(AmfError::Reference { at })?.clone();
+            tables.copy(found.members.iter().map(String::len).sum())?;
+            Ok(found)
+        }
         0x03 => {
             string(input, tables)?; // class name
             let mut members = Vec::new();
@@ -206,12 +218,9 @@ fn string(input: &mut Reader<'_>, tables: &mut Tables) -> Result<String, AmfErro
     let at = input.position();
     let head = u29(input)?;
     if head & 1 == 0 {
-        let found = tables.strings.get((head >> 1) as usize).ok_or(AmfError::Reference { at })?;
-        tables.copied += found.len();
-        if tables.copied > TABLE_BYTES_MAX {
-            return Err(AmfError::TooLong { bytes: tables.copied }); // a small message must not unfold to a huge one
-        }
-        return Ok(found.clone());
+        let found = tables.strings.get((head >> 1) as usize).ok_or(AmfError::Reference { at })?.clone();
+        tables.copy(found.len())?;
+        return Ok(found);
     }
     let s = text(input.bytes((head >> 1) as usize)?);
     if !s.is_empty() {

@@ -115,3 +115,15 @@ fn other_messages_pass_as_they_are() {
     let time_code = Bytes::from_static(b"\x00\x00\x00\x01");
     assert!(matches!(parse_script(&time_code, Time::ZERO), Ok(Parsed::Ignored(_))));
 }
+
+#[test]
+fn a_small_amf3_message_does_not_unfold_to_a_huge_value() {
+    // An array of objects: the first defines one member with a long name, the others refer to its traits.
+    let count = 4096u32;
+    let mut body = vec![0x09, 0x80 | (count >> 6) as u8, (count << 1 & 0x7f) as u8 | 1, 0x01];
+    body.extend_from_slice(b"\x0a\x13\x01\xd0\x01"); // inline traits, one member, no class; its name has 0x1400 bytes
+    body.extend_from_slice(&[b'n'; 0x1400]);
+    body.push(0x01);
+    body.extend_from_slice(&b"\x0a\x01\x01".repeat(count as usize - 1));
+    assert!(matches!(amf3::decode(&body), Err(AmfError::TooLong { .. })));
+}

@@ -307,6 +307,7 @@ impl ServerSession {
                 self.created = true;
                 self.out.result(transaction, f64::from(STREAM_ID).into());
             }
+            "getStreamLength" => self.out.result(transaction, 0.0.into()), // ffmpeg wants a number; live has none
             "publish" => return self.publish(command),
             "play" => return self.play(command),
             _ => self.generic(transaction),
