@@ -1,12 +1,15 @@
 //! The root of the typed configuration.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::directive::section;
+use crate::directive::{Directive, Place, section};
 use crate::endpoint::Endpoint;
+use crate::scope::{Scope, Section};
 use crate::sections::*;
+use crate::tree::print;
 
 section! {
     /// A whole configuration.
@@ -24,7 +27,7 @@ section! {
         /// Cap on TCP clients (RTMP+HTTP*) held by the main server; excess sockets are closed. Must be >0
         /// and +128 below the open-files limit.
         max_connections: u32 = Int(""), "1000", "L", S.served();
-        /// Double-fork to background.
+        /// Go to the background. Headwater always stays in the foreground, and says so.
         daemon: bool = UnlessOff, "on", "R", S.served();
         /// Interval of periodic per-category status log lines.
         pithy_print_ms: Duration = Millis, "10000", "A", S;
@@ -48,7 +51,7 @@ section! {
         inotify_auto_reload: bool = OnlyOn, "off", "R", S;
         /// In docker turn inotify_auto_reload on.
         auto_reload_for_docker: bool = UnlessOff, "on", "R", S;
-        /// tcmalloc release rate; only in gperf builds.
+        /// Release rate of the tcmalloc allocator.
         tcmalloc_release_rate: f64 = Float(""), "0.8", "R", S;
         /// Hourly version query to a vendor URL. Note: directive present with any value but `off` enables
         /// it.
@@ -65,6 +68,8 @@ section! {
         chunk_size: u32 = Int("bytes"), "60000", "C", S.env(&["SRS_VHOST_CHUNK_SIZE", "SRS_CHUNK_SIZE"]).served();
     }
     blocks {
+        /// The text the configuration was read from.
+        written: Written = S.flat();
         /// Where and what to log.
         log: Log = S.flat();
         /// HTTP management API.
@@ -78,7 +83,7 @@ section! {
         /// Protocol converter. One live listener per caster type: a second enabled block of the same type
         /// replaces the first.
         stream_casters as "stream_caster": Vec<StreamCaster> = X.repeated().no_env();
-        /// TODO
+        /// Threads of the baseline: Headwater has `workers` instead.
         threads: Threads = S.open();
         /// CPU protection (sampled every 1 s on process CPU%).
         circuit_breaker: CircuitBreaker = S.open();
@@ -104,9 +109,9 @@ section! {
         vhosts as "vhost": Vec<Arc<Vhost>> = S.repeated();
     }
     accepts {
-        /// Guard: `on` makes validation fail (marks full.conf as not runnable).
+        /// Marks a list of every directive: `on` makes loading fail, so that nobody runs it.
         "is_full" = OnlyOn, "off", "-", T.no_env();
-        /// Parser keyword, valid in any block
+        /// Inserts the statements of other files here; valid in any block. Paths are relative to the working directory.
         "include" = List("paths"), "", "-", S.no_env();
     }
 }
@@ -119,6 +124,13 @@ impl Conf {
     /// `None` if there is neither, or if the one that matches is disabled (there is no falling back from it).
     pub fn vhost(&self, name: &str) -> Option<&Arc<Vhost>> {
         self.named(name).or_else(|| self.named(DEFAULT_VHOST)).filter(|vhost| vhost.enabled)
+    }
+
+    /// The configuration as text in the forms of today: includes and older forms resolved, variables not applied.
+    ///
+    /// It contains the passwords of the configuration.
+    pub fn to_text(&self) -> &str {
+        &self.written.0
     }
 
     /// Every vhost, in the order of the file, disabled ones too.
@@ -149,5 +161,30 @@ impl Conf {
         self.heartbeat.interval = Duration::from_secs(self.heartbeat.interval.as_secs());
         self.chunk_size = self.rtmp.chunk_size.unwrap_or(self.chunk_size);
         self
+    }
+}
+
+/// The text of a configuration; see [`Conf::to_text`]. Its `Debug` keeps the text back, because of passwords.
+#[derive(Clone)]
+pub struct Written(Arc<str>);
+
+/// How a configuration was written does not make it another one.
+impl PartialEq for Written {
+    fn eq(&self, _: &Written) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Written({} bytes)", self.0.len())
+    }
+}
+
+impl Section for Written {
+    fn describe(_: &Place, _: &mut Vec<Directive>) {}
+
+    fn read(scope: &Scope<'_>) -> Written {
+        Written(print(scope.children()).into())
     }
 }

@@ -176,9 +176,19 @@ pub fn children(path: &str) -> impl Iterator<Item = &'static Directive> {
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut rows = Vec::new();
     Conf::describe(&Place::root(), &mut rows);
+    serve_blocks(&mut rows);
     let by_path = rows.iter().enumerate().map(|(at, row)| (row.path.clone(), at)).collect();
     Table { rows, by_path }
 });
+
+/// A block of which something is served is served.
+fn serve_blocks(rows: &mut [Directive]) {
+    let served: Vec<String> = rows.iter().filter(|row| row.served).map(|row| row.path.clone()).collect();
+    for block in rows.iter_mut().filter(|row| row.is_block()) {
+        let inside = format!("{}.", block.path);
+        block.served |= served.iter().any(|path| path.starts_with(&inside));
+    }
+}
 
 struct Table {
     rows: Vec<Directive>,

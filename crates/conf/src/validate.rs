@@ -63,7 +63,7 @@ fn elsewhere(name: &str) -> Option<&'static str> {
 
 /// Says so if the directive does nothing: unless its block is off, or says the same for all of it.
 fn mention(row: &Directive, statement: &Statement, reading: &Reading<'_>) {
-    let inside_unserved = directive(row.parent()).is_some_and(|block| !block.served && block.path != "vhost");
+    let inside_unserved = directive(row.parent()).is_some_and(|block| !block.served);
     if row.served
         || inside_unserved
         || matches!(row.name(), "include" | "is_full")

@@ -6,9 +6,9 @@ use crate::directive::{Kind, section};
 use crate::value::{Odd, Value};
 
 section! {
-    /// Page-URL check, RTMP only.
+    /// Checks the host of the page a player is embedded in; RTMP only.
     pub struct Refer {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "C", S;
         /// Checked for every RTMP client at connect.
         all: Vec<String> = List("domain suffix"), "", "C", S;
@@ -20,15 +20,15 @@ section! {
 }
 
 section! {
-    /// IP rules.
+    /// Rules by address: who may publish and play.
     pub struct Security {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "C", S;
-        /// Allow rule.
+        /// Lets what it matches pass. The field has the deny rules too, in the order of the file.
         rules as "allow": Vec<Rule> = Lines("play|publish all|ip|cidr"), "", "C", S.with(&["deny"]);
     }
     accepts {
-        /// Deny rule; evaluated before allow.
+        /// Refuses what it matches; evaluated before every allow rule.
         "deny" = Lines("play|publish all|ip|cidr"), "", "C", S;
     }
 }

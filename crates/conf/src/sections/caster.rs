@@ -22,19 +22,19 @@ section! {
         sip: Sip = X;
     }
     accepts {
-        /// Dropped.
+        /// Belongs to an older release.
         "tcp_enable" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "rtp_port_min" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "rtp_port_max" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "wait_keyframe" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "rtp_idle_timeout" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "audio_enable" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "auto_create_channel" = Any, "", "-", U.older();
     }
 }
@@ -55,19 +55,19 @@ section! {
         candidate: String = Candidate, "*", "R", X.formerly(&["stream_caster.host"]);
     }
     accepts {
-        /// Dropped.
+        /// Belongs to an older release.
         "serial" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "realm" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "ack_timeout" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "keepalive_timeout" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "invite_port_fixed" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "query_catalog_interval" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "auto_play" = Any, "", "-", U.older();
     }
 }

@@ -29,7 +29,7 @@ section! {
 section! {
     /// RTMP forwarding.
     pub struct Forward {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", S;
         /// Push targets (default port 1935), same vhost/app/stream/param.
         destination: Vec<String> = List("host[:port]"), "", "A", S;

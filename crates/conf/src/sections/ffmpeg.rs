@@ -8,7 +8,7 @@ use crate::scope::{Scope, Section};
 section! {
     /// Run programs on publish.
     pub struct Exec {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", S;
         /// Command; `>` redirects; restarted every 3 s while published.
         publish: Vec<Vec<String>> = Lines("program and arguments"), "", "A", S;
@@ -18,31 +18,31 @@ section! {
 section! {
     /// FFmpeg ingest. Ids must be unique within a vhost (empty id counts).
     pub struct Ingest named id {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", S;
         /// FFmpeg binary.
         ffmpeg: PathBuf = Path, "", "A", S;
     }
     blocks {
-        /// TODO
+        /// Where the media comes from.
         input: IngestInput = S.open();
-        /// Children are not name-checked here.
+        /// FFmpeg runs, one output each.
         engines as "engine": Vec<Engine> = S.repeated().open();
     }
 }
 
 section! {
-    /// TODO
+    /// Where the media comes from.
     pub struct IngestInput {
-        /// Both add -re; other text = error 3035.
+        /// A file or a stream; both are read at their own speed.
         kind as "type": String = Choice(&["file", "stream"]), "file", "A", S;
-        /// Input.
+        /// File name or URL of the input.
         url: String = Text("str"), "", "A", S;
     }
 }
 
 section! {
-    /// Children are not name-checked here.
+    /// One FFmpeg output.
     pub struct Engine named name {
         /// Enable this engine (ingest: off, or a missing codec, means stream copy).
         enabled: bool = OnlyOn, "off", "A", S;
@@ -56,7 +56,7 @@ section! {
         vfps: f64 = Float(""), "0", "A", S;
         /// -s/-aspect (made even); 0 = omit.
         vwidth: u32 = Int("px"), "0", "A", S;
-        /// As vwidth.
+        /// Picture height; as vwidth.
         vheight: u32 = Int("px"), "0", "A", S;
         /// -threads.
         vthreads: u32 = Int(""), "1", "A", S;
@@ -74,7 +74,7 @@ section! {
         achannels: u32 = Int("0|1|2"), "0", "A", S;
         /// -f before output; `off` omits; ingest in copy mode always uses flv.
         oformat: String = Text("str"), "flv", "A", S;
-        /// Target
+        /// Where FFmpeg sends to; variables as `[vhost]`, `[app]`, `[stream]`, `[engine]` are replaced.
         output: String = Text("url"), "", "A", S;
     }
     blocks {
@@ -93,13 +93,13 @@ section! {
     /// Scope `` (whole vhost), `app`, or `app/stream`. Only the first transcode block of a vhost is ever
     /// consulted.
     pub struct Transcode named scope {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", S;
         /// FFmpeg binary.
         ffmpeg: PathBuf = Path, "", "A", S;
     }
     blocks {
-        /// Children are name-checked.
+        /// FFmpeg runs, one output each.
         engines as "engine": Vec<Engine> = S.repeated();
     }
 }

@@ -57,7 +57,7 @@ section! {
 }
 
 section! {
-    /// A TLS listener.
+    /// A The same over TLS.
     pub struct Tls {
         /// Start the TLS listener; requires the plain one.
         enabled: bool = OnlyOn, "off", "R", S;
@@ -71,7 +71,7 @@ section! {
 }
 
 section! {
-    /// HTTP streaming + static server (legacy name http_stream).
+    /// HTTP streaming + static server.
     pub struct HttpServer {
         /// Start the listener.
         enabled: bool = OnlyOn, "off", "R", S;
@@ -83,7 +83,7 @@ section! {
         crossdomain: bool = UnlessOff, "on", "C", S;
     }
     blocks {
-        /// TLS listener.
+        /// The same over TLS.
         https: Tls = S.open().defaults(&[("listen", "8088")]);
     }
 }

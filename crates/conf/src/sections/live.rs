@@ -8,7 +8,7 @@ use crate::directive::section;
 section! {
     /// Static files per vhost (legacy name http).
     pub struct HttpStatic {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "R (mounted live for newly added vhosts)", S;
         /// URL mount; `[vhost]` variable; a trailing `/` is added.
         mount: String = Text("str"), "[vhost]/", "R", S;
@@ -18,9 +18,9 @@ section! {
 }
 
 section! {
-    /// HTTP-FLV/TS/AAC/MP3.
+    /// Live streams over HTTP: FLV, TS, AAC, MP3.
     pub struct HttpRemux {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "R", S;
         /// Audio burst cache for aac/mp3.
         fast_cache: Duration = FloatSeconds, "0", "C", S;
@@ -36,7 +36,7 @@ section! {
         mount: String = Text("str"), "[vhost]/[app]/[stream].flv", "R", S;
     }
     accepts {
-        /// Dropped.
+        /// Belongs to an older release.
         "hstrs" = Any, "", "-", U.older();
     }
 }
@@ -44,11 +44,11 @@ section! {
 section! {
     /// HTTP callbacks.
     pub struct HttpHooks {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "L", S;
-        /// RTMP and SRT only.0 but still works.
+        /// A client connected; RTMP and SRT only.
         on_connect: Vec<String> = List("url"), "", "L", S;
-        /// RTMP and SRT only.0 but still works.
+        /// A client connected; RTMP and SRT only.
         on_close: Vec<String> = List("url"), "", "L", S;
         /// Publish started.
         on_publish: Vec<String> = List("url"), "", "L", S;

@@ -6,9 +6,9 @@ use crate::directive::section;
 use crate::endpoint::Endpoint;
 
 section! {
-    /// TODO
+    /// Threads of the baseline: Headwater has `workers` instead.
     pub struct Threads {
-        /// Thread manager cycle.
+        /// Cycle of the thread watcher.
         interval: Duration = Seconds, "5", "R", S.range(1.0, 1_000_000.0);
     }
 }
@@ -24,7 +24,7 @@ section! {
         high_pulse: u32 = Int(""), "2", "R", S;
         /// Critical level; also disables TWCC.
         critical_threshold: u32 = Int("%"), "95", "R", S;
-        /// As above.
+        /// Seconds below the critical threshold to clear; 0 disables the level.
         critical_pulse: u32 = Int(""), "1", "R", S;
         /// Dying level; drops packets to players.
         dying_threshold: u32 = Int("%"), "99", "R", S;
@@ -34,13 +34,13 @@ section! {
 }
 
 section! {
-    /// Cloud log shipping; only in APM builds.
+    /// Cloud log shipping.
     pub struct CloudLog {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "R", S;
-        /// Label field.
+        /// Label field of each record.
         label: String = Text("str"), "", "R", S;
-        /// Tag field.
+        /// Tag field of each record.
         tag: String = Text("str"), "", "R", S;
         /// Credential id.
         secret_id: String = Text("str"), "", "R", S;
@@ -48,7 +48,7 @@ section! {
         secret_key: String = Text("str"), "", "R", S;
         /// Service host.
         endpoint: String = Text("host"), "", "R", S;
-        /// Topic.
+        /// Topic the records go to.
         topic_id: String = Text("str"), "", "R", S;
         /// Log each upload.
         debug_logging: bool = OnlyOn, "off", "R", S;
@@ -64,17 +64,17 @@ section! {
 }
 
 section! {
-    /// OpenTelemetry-style tracing; only in APM builds.
+    /// OpenTelemetry-style tracing.
     pub struct CloudTrace {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "R", X;
         /// Team id.
         team: String = Text("str"), "", "R", X;
-        /// Token.
+        /// Access token.
         token: String = Text("str"), "", "R", X;
         /// HTTP endpoint (port 55681 style).
         endpoint: String = Text("host:port"), "", "R", X;
-        /// service.name resource attribute.
+        /// The service.name attribute of every span.
         service_name: String = Text("str"), "srs-server", "R", X;
         /// Log each upload.
         debug_logging: bool = OnlyOn, "off", "R", X;
@@ -82,7 +82,7 @@ section! {
 }
 
 section! {
-    /// Prometheus.
+    /// Metrics for Prometheus.
     pub struct Exporter {
         /// Enables the extra listener and the /metrics body on every API port.
         enabled: bool = OnlyOn, "off", "R", X;
@@ -98,7 +98,7 @@ section! {
 section! {
     /// Periodic POST to a controller.
     pub struct Heartbeat {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "R", S;
         /// Period; a value that truncates to 0 fails validation.
         interval: Duration = FloatSeconds, "10", "R", S;

@@ -10,9 +10,9 @@ section! {
     pub struct Play {
         /// Keep the last GOP for fast start.
         gop_cache: bool = UnlessOff, "on", "A", S.formerly(&["vhost.gop_cache"]).served();
-        /// Max messages in the GOP cache.
+        /// Most messages in the GOP cache.
         gop_cache_max_frames: u32 = Int(""), "2500", "C", S.formerly(&["vhost.gop_cache_max_frames"]).served();
-        /// Per-consumer queue; overflow drops whole GOPs.
+        /// How far a player may fall behind; beyond, it jumps to the newest keyframe.
         queue_length: Duration = Seconds, "30", "A", S.formerly(&["vhost.queue_length"]).served();
         /// Timestamp correction; unknown text = off.
         time_jitter: TimeJitter = Choice(TimeJitter::NAMES), "full", "A", S.formerly(&["vhost.time_jitter"]);
@@ -22,9 +22,9 @@ section! {
         mix_correct: bool = OnlyOn, "off", "A", S.formerly(&["vhost.mix_correct"]);
         /// Turn atc on when metadata has bravo_atc="true".
         atc_auto: bool = OnlyOn, "off", "L", S.formerly(&["vhost.atc_auto"]);
-        /// Merged-write latency.
+        /// Least time between two writes to a player. If absent, Headwater writes at once and batches by load.
         mw_latency: Option<Duration> = Millis, "", "A", S.formerly(&["vhost.mw_latency"]).served();
-        /// Merged-write minimum messages.
+        /// Least messages of one write.
         mw_msgs: Option<u32> = Int(""), "", "A", S;
         /// >0 sends one message at a time with this gap.
         send_min_interval: Duration = FloatMillis, "0", "A", S.formerly(&["vhost.send_min_interval"]);
@@ -36,9 +36,9 @@ section! {
 section! {
     /// Publisher side.
     pub struct Publish {
-        /// Merged-read.
+        /// Read from publishers in batches.
         mr: bool = OnlyOn, "off", "A", S.formerly(&["vhost.mr.enabled"]);
-        /// Merged-read latency.
+        /// Time a batch is read for.
         mr_latency: Duration = Millis, "350", "A", S.formerly(&["vhost.mr.latency"]);
         /// Timeout for the first packet.
         firstpkt_timeout: Duration = Millis, "20000", "A", S.formerly(&["vhost.publish_1stpkt_timeout"]).served();

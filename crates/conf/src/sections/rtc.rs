@@ -16,7 +16,7 @@ section! {
         /// tcp.enabled.
         protocol: String = Choice(&["udp", "tcp", "all"]), "udp", "C", S;
         /// Exposed address: `*`/`0.0.0.0` = auto, `$NAME` = env var (falls back to `*`), else literal
-        /// IP/host. See §5.7.
+        /// IP/host.
         candidate: String = Candidate, "*", "C", S;
         /// For `*`, add NIC addresses.
         use_auto_detect_network_ip: bool = UnlessOff, "on", "C", S;
@@ -44,9 +44,9 @@ section! {
         black_hole: BlackHole = S.open();
     }
     accepts {
-        /// Dropped.
+        /// Belongs to an older release.
         "perf_stat" = Any, "", "-", U.older();
-        /// Dropped.
+        /// Belongs to an older release.
         "queue_length" = Any, "", "-", U.older();
         /// Accepted, never read.
         "dir" = Any, "", "-", U.no_env();
@@ -79,7 +79,7 @@ section! {
     pub struct VhostRtc {
         /// Allow WebRTC on the vhost.
         enabled: bool = OnlyOn, "off", "C", S;
-        /// NACK.
+        /// Ask for lost packets again, and answer such requests (NACK).
         nack: bool = UnlessOff, "on", "C", S.formerly(&["vhost.nack.enabled"]);
         /// Share packet buffers in the NACK ring.
         nack_no_copy: bool = UnlessOff, "on", "C", S.formerly(&["vhost.nack.no_copy"]);

@@ -8,9 +8,9 @@ use crate::sections::TimeJitter;
 use crate::value::choice;
 
 section! {
-    /// HLS.
+    /// HLS: playlists and segments. Served from memory; written to disk only if `hls_path` is set.
     pub struct Hls {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", S;
         /// Segment length.
         hls_fragment: Duration = FloatSeconds, "10", "A", S;
@@ -22,11 +22,11 @@ section! {
         hls_window: Duration = FloatSeconds, "60", "A", S;
         /// Mux error policy; any other text = disconnect.
         hls_on_error: HlsOnError = Choice(HlsOnError::NAMES), "continue", "L", S;
-        /// Root directory.
+        /// Directory the files are written to.
         hls_path: Option<PathBuf> = Path, "", "A", S;
         /// Playlist path under hls_path; vars `[vhost] [app] [stream]`.
         hls_m3u8_file: String = Text("template"), "[app]/[stream].m3u8", "A", S;
-        /// Segment path
+        /// Path of the segments; variables as `[app]`, `[stream]`, `[seq]`, `[timestamp]` and date parts are replaced
         hls_ts_file: String = Text("template"), "[app]/[stream]-[seq].ts", "A", S;
         /// Base URL put before segment names.
         hls_entry_prefix: String = Text("str"), "", "A", S;
@@ -52,14 +52,13 @@ section! {
         hls_keys: bool = UnlessOff, "off", "A", S.not_yet();
         /// Segments per key.
         hls_fragments_per_key: u32 = Int(""), "5", "A", S.not_yet();
-        /// Key path.
+        /// Path of the key files.
         hls_key_file: String = Text("template"), "[app]/[stream]-[seq].key", "A", S.not_yet();
-        /// Key directory.
+        /// Directory the keys are written to.
         hls_key_file_path: Option<PathBuf> = Path, "", "A", S.not_yet();
         /// Text put before the key path in EXT-X-KEY, without a separator.
         hls_key_url: String = Text("str"), "", "A", S.not_yet();
-        /// Audio DTS in TS: on = FLV timestamp, off = derived from counted AAC samples (the full.conf
-        /// comment states it reversed).
+        /// Audio DTS in TS: on = FLV timestamp, off = derived from counted AAC samples.
         hls_dts_directly: bool = UnlessOff, "on", "A", S;
         /// fMP4 segments instead of TS.
         hls_use_fmp4: bool = OnlyOn, "off", "A", X.later().not_yet();
@@ -73,9 +72,9 @@ section! {
         hls_master_m3u8_path_relative: bool = OnlyOn, "off", "L", X.later().not_yet();
     }
     accepts {
-        /// Accepted with a warning (RAM HLS removed).
+        /// Storage of releases before 3.0.
         "hls_storage" = Any, "", "-", U.no_env();
-        /// Accepted with a warning.
+        /// Mount of releases before 3.0.
         "hls_mount" = Any, "", "-", U.no_env();
     }
 }
@@ -83,13 +82,13 @@ section! {
 section! {
     /// MPEG-DASH.
     pub struct Dash {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", X;
         /// Segment length.
         dash_fragment: Duration = FloatSeconds, "10", "A", X;
         /// minimumUpdatePeriod attribute.
         dash_update_period: Duration = FloatSeconds, "5", "A", X;
-        /// Root directory.
+        /// Directory the files are written to.
         dash_path: PathBuf = Path, "./objs/nginx/html", "A", X;
         /// MPD path.
         dash_mpd_file: String = Text("template"), "[app]/[stream].mpd", "A", X;
@@ -108,23 +107,23 @@ section! {
 }
 
 section! {
-    /// Adobe HDS; only in builds with HDS on.
+    /// Adobe HDS.
     pub struct Hds {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", D;
         /// Fragment length.
         hds_fragment: Duration = FloatSeconds, "10", "A", D;
-        /// Window.
+        /// Length of the window.
         hds_window: Duration = FloatSeconds, "60", "A", D;
-        /// Root directory.
+        /// Directory the files are written to.
         hds_path: PathBuf = Path, "./objs/nginx/html", "A", D;
     }
 }
 
 section! {
-    /// Recording.
+    /// Recording to files.
     pub struct Dvr {
-        /// Enable.
+        /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", S;
         /// Which streams; exact `app/stream` match.
         dvr_apply: Vec<String> = List("all or app/stream"), "all", "not a trigger on its own", S.no_env();

@@ -11,35 +11,35 @@ section! {
         enabled: bool = OnlyOn, "off", "R", X;
         /// UDP port (any address).
         listen: u16 = Port, "10080", "R", X;
-        /// SRTO_MAXBW; -1 unlimited, 0 derived from input bandwidth.
+        /// Most bandwidth for sending (SRTO_MAXBW); -1 unlimited, 0 derived from the input.
         maxbw: i64 = Int("B/s"), "-1", "R", X;
-        /// SRTO_MSS.
+        /// Largest packet with its headers (SRTO_MSS).
         mss: u32 = Int("bytes"), "1500", "R", X;
-        /// SRTO_CONNTIMEO.
+        /// Limit of the handshake (SRTO_CONNTIMEO).
         connect_timeout: Duration = Millis, "3000", "R", X;
-        /// SRTO_PEERIDLETIMEO.
+        /// A peer silent for so long is gone (SRTO_PEERIDLETIMEO).
         peer_idle_timeout: Duration = Millis, "10000", "R", X;
         /// App used when the stream id has no `/`.
         default_app: String = Text("str"), "live", "C", X;
-        /// SRTO_PEERLATENCY.
+        /// Least latency asked of the receiver (SRTO_PEERLATENCY).
         peerlatency: Duration = Millis, "0", "R", X;
-        /// SRTO_RCVLATENCY.
+        /// Latency when receiving (SRTO_RCVLATENCY).
         recvlatency: Duration = Millis, "120", "R", X;
-        /// SRTO_LATENCY (set before the two above).
+        /// Sets the two above at once, before they are applied (SRTO_LATENCY).
         latency: Duration = Millis, "120", "R", X;
-        /// SRTO_TSBPDMODE.
+        /// Deliver packets at their time (SRTO_TSBPDMODE).
         tsbpdmode: bool = UnlessOff, "on", "R", X;
-        /// SRTO_TLPKTDROP (legacy spelling tlpkdrop).
+        /// Drop packets that come too late (SRTO_TLPKTDROP).
         tlpktdrop: bool = UnlessOff, "on", "R", X.formerly(&["srt_server.tlpkdrop"]);
-        /// SRTO_SNDBUF.
+        /// Send buffer (SRTO_SNDBUF).
         sendbuf: u32 = Int("bytes"), "12058624", "R", X;
-        /// SRTO_RCVBUF.
+        /// Receive buffer (SRTO_RCVBUF).
         recvbuf: u32 = Int("bytes"), "12058624", "R", X;
-        /// SRTO_PAYLOADSIZE.
+        /// Largest payload of a packet (SRTO_PAYLOADSIZE).
         payloadsize: u32 = Int("bytes"), "1316", "R", X;
-        /// SRTO_PASSPHRASE, 10..79 chars.
+        /// Encryption passphrase, 10 to 79 characters; empty for no encryption (SRTO_PASSPHRASE).
         passphrase: String = Text("str"), "", "R", X;
-        /// SRTO_PBKEYLEN: 0, 16, 24, 32; applied only with a passphrase.
+        /// Key length: 0, 16, 24 or 32; applied only with a passphrase (SRTO_PBKEYLEN).
         pbkeylen: u32 = Int(""), "0", "R", X;
         /// What a stream id without `#!::` asks for.
         default_mode: String = Choice(&["publish", "request"]), "request", "C", X.later();
@@ -47,7 +47,7 @@ section! {
         default_streamid: String = Text("stream id"), "#!::r=live/livestream,m=request", "C", X.later();
     }
     accepts {
-        /// Accepted; getter exists, nothing uses it.
+        /// Accepted, never used.
         "sei_filter" = UnlessOff, "on", "-", U;
         /// Accepted, never read.
         "mix_correct" = Any, "", "-", U.no_env();

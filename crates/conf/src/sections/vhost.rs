@@ -6,11 +6,11 @@ use crate::sections::*;
 section! {
     /// Virtual host; exact name match, else `__defaultVhost__`.
     pub struct Vhost named name {
-        /// Off = requests refused.
+        /// Off: every request for the vhost is refused.
         enabled: bool = UnlessOff, "on", "L for new clients", S.no_env().served();
         /// Low-latency mode: no merged-read, mw_msgs default 0.
         min_latency: Option<bool> = OnlyOn, "", "A", S.served();
-        /// TCP_NODELAY.
+        /// Send small packets at once (TCP_NODELAY).
         tcp_nodelay: bool = OnlyOn, "off", "A", S.served();
         /// RTMP chunk size for the vhost. The env var also overrides the root value.
         chunk_size: Option<u32> = Int("bytes"), "", "C", S.served();
@@ -50,8 +50,8 @@ section! {
         hls: Hls = S.served();
         /// MPEG-DASH.
         dash: Dash = X;
-        /// Adobe HDS; only in builds with HDS on.
-        hds: Hds = D;
+        /// Adobe HDS.
+        hds: Hds = D.open();
         /// Recording.
         dvr: Dvr = S;
         /// FFmpeg ingest. Ids must be unique within a vhost (empty id counts).
