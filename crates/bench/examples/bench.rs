@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    headwater_bench::run(std::env::args_os().skip(1).skip_while(|arg| arg == "bench"))
+    let called_bench = std::env::args_os().nth(1).is_some_and(|word| word == "bench");
+    headwater_bench::run(std::env::args_os().skip(usize::from(called_bench)))
 }

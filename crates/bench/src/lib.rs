@@ -36,7 +36,7 @@ use std::process::ExitCode;
 
 /// Loads a live-video server and reports what it delivered and what that cost.
 #[derive(Debug, Parser)]
-#[command(name = "headwater bench", no_binary_name = true)]
+#[command(name = "headwater bench")]
 struct Cli {
     /// Print JSON instead of a table.
     #[arg(long, global = true)]
@@ -54,7 +54,7 @@ enum Command {
     Table(table::Args),
 }
 
-/// Runs the load generator. `args` are those after `headwater bench`.
+/// Runs the load generator. `args` begin with the word it was called by, `bench`.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -97,5 +97,11 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_first_word_is_not_an_argument() {
+        let cli = Cli::try_parse_from(["bench", "floor", "--players", "3", "--json"]).unwrap();
+        assert!(cli.json && matches!(cli.command, Command::Floor(args) if args.players == 3));
     }
 }

@@ -120,3 +120,113 @@ struct Step {
     frames: Vec<Frame>,
     accepted: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broadcast::Broadcast;
+    use crate::mark;
+    use crate::play::Player;
+    use crate::publish::publish;
+    use crate::synthetic::{Piece, Shape};
+    use bytes::BytesMut;
+    use headwater_media::{Kind, Track};
+    use headwater_rtmp_proto::{Event, Output, ServerOptions, ServerSession, write_frame};
+    use std::net::SocketAddr;
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
+    const SHAPE: Shape = Shape { bitrate: 800_000, fps: 25, gop: 50 };
+
+    /// What a server does with a request.
+    #[derive(Clone, Copy)]
+    enum Answer {
+        Accept,
+        Refuse,
+    }
+
+    /// Serves one connection; gives the frames published to it.
+    async fn serve(listener: TcpListener, answer: Answer, frames: mpsc::UnboundedSender<Frame>) {
+        let (mut io, _) = listener.accept().await.unwrap();
+        let mut session = ServerSession::new(ServerOptions::default(), 1);
+        let mut buffer = vec![0; READ];
+        loop {
+            while let Some(output) = session.poll() {
+                match output {
+                    Output::Send(bytes) => io.write_all(&bytes).await.unwrap(),
+                    Output::Event(Event::Publish(_) | Event::Play(_)) if matches!(answer, Answer::Refuse) => {
+                        session.refuse("not today");
+                    }
+                    Output::Event(Event::Publish(_)) => session.accept_publish().unwrap(),
+                    Output::Event(Event::Play(_)) => {
+                        session.accept_play().unwrap();
+                        send_gop(&mut session, &mut io).await;
+                    }
+                    Output::Event(Event::Frame(frame)) => {
+                        if frames.send(frame).is_err() {
+                            return;
+                        }
+                    }
+                    Output::Event(_) => {}
+                }
+            }
+            match io.read(&mut buffer).await {
+                Ok(n) if n > 0 => session.handle(&buffer[..n], Duration::ZERO).unwrap(),
+                _ => return,
+            }
+        }
+    }
+
+    async fn send_gop(session: &mut ServerSession, io: &mut TcpStream) {
+        while let Some(Output::Send(bytes)) = session.poll() {
+            io.write_all(&bytes).await.unwrap();
+        }
+        let mut chunks = BytesMut::new();
+        let [video, audio] = SHAPE.configs();
+        for frame in [video, audio, SHAPE.sample(Piece::Sound), SHAPE.sample(Piece::KeyPicture)] {
+            write_frame(&frame, 0, session.chunk_size(), &mut chunks);
+        }
+        io.write_all(&chunks).await.unwrap();
+    }
+
+    async fn server(answer: Answer) -> (Target, SocketAddr, mpsc::UnboundedReceiver<Frame>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (frames, received) = mpsc::unbounded_channel();
+        tokio::spawn(serve(listener, answer, frames));
+        (format!("rtmp://{address}/live/a").parse().unwrap(), address, received)
+    }
+
+    #[tokio::test]
+    async fn a_published_stream_is_valid_and_marked() {
+        let (target, address, mut frames) = server(Answer::Accept).await;
+        let broadcast = Broadcast::start(SHAPE);
+        broadcast.add(publish(target, address, 0).await.unwrap()).unwrap();
+        let mut seen = Vec::new();
+        while seen.len() < 12 {
+            seen.push(frames.recv().await.unwrap());
+        }
+        let kinds: Vec<_> = seen.iter().take(4).map(|frame| (frame.track, frame.kind)).collect();
+        let (video, audio) = (Track::Video, Track::Audio);
+        assert_eq!(kinds[..2], [(video, Kind::Config), (audio, Kind::Config)]);
+        assert_eq!(kinds[2..], [(video, Kind::Key), (audio, Kind::Key)]);
+        for picture in seen.iter().filter(|frame| frame.track == video && frame.kind != Kind::Config) {
+            let sent = mark::decode(&picture.payload).unwrap();
+            assert!(Duration::ZERO < sent && sent <= mark::now());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_player_has_started_with_its_first_key_picture() {
+        let (target, address, _frames) = server(Answer::Accept).await;
+        let (_, start) = Player::start(target, address, 0).await.unwrap();
+        assert!(Duration::ZERO < start.first_byte && start.first_byte <= start.start_up);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_in_the_servers_words() {
+        let (target, address, _frames) = server(Answer::Refuse).await;
+        let error = publish(target, address, 0).await.err().unwrap().to_string();
+        assert!(error.contains("not today"), "{error}");
+    }
+}
