@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use headwater_hub::Hub;
 use headwater_stats::Stats;
-use http::header::{CONTENT_TYPE, LOCATION, SERVER as SERVER_HEADER};
+use http::header::{CONTENT_TYPE, LOCATION, SERVER as SERVER_HEADER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ fn serve(routes: Router<Arc<State>>, state: Arc<State>) -> Router {
     routes
         .layer(from_fn_with_state(state.clone(), basic_auth::layer))
         .layer(from_fn_with_state(state.clone(), cors::layer))
-        .layer(from_fn(name_server))
+        .layer(from_fn(sign))
         .with_state(state)
 }
 
@@ -110,8 +110,11 @@ async fn add_slash(OriginalUri(uri): OriginalUri) -> Response {
     (StatusCode::FOUND, headers, format!("Redirect to {location}")).into_response()
 }
 
-async fn name_server(request: Request, next: Next) -> Response {
+/// Names the server, and has browsers take every answer for what it says it is.
+async fn sign(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    response.headers_mut().insert(SERVER_HEADER, HeaderValue::from_static(SERVER));
+    let headers = response.headers_mut();
+    headers.insert(SERVER_HEADER, HeaderValue::from_static(SERVER));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }

@@ -43,6 +43,8 @@ pub struct StreamStat {
     pub clients: usize,
     /// Latest publisher; stays after it left.
     pub publisher: Option<SessionId>,
+    /// Client type of the latest publisher; empty if there was none.
+    pub publisher_kind: &'static str,
     /// Whether it publishes now.
     pub active: bool,
     /// Bytes since the entry appeared.
@@ -133,6 +135,7 @@ struct StreamEntry {
     stream: Weak<Stream>,
     clients: BTreeSet<SessionId>,
     publisher: Option<SessionId>,
+    publisher_kind: &'static str,
     active: bool,
     gone: Traffic,
     window: Window,
@@ -174,6 +177,7 @@ impl Registry {
             entry.clients.insert(session.id());
             if publish {
                 entry.publisher = Some(session.id());
+                entry.publisher_kind = session.info().kind;
                 entry.active = true;
             }
         }
@@ -324,6 +328,7 @@ impl Registry {
             stream: Arc::downgrade(stream),
             clients: BTreeSet::new(),
             publisher: None,
+            publisher_kind: "",
             active: false,
             gone: Traffic::default(),
             window: Window::new(now),
@@ -372,6 +377,7 @@ impl Registry {
             tc_url: entry.tc_url.clone(),
             clients: entry.clients.len(),
             publisher: entry.publisher,
+            publisher_kind: entry.publisher_kind,
             active: entry.active,
             traffic: sum,
             rate: entry.window.rate(),

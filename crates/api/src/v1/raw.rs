@@ -18,10 +18,11 @@ pub(crate) async fn answer(Shared(state): Shared<Arc<State>>, request: Request) 
     let (request, _) = request.into_parts();
     let query = Query::parse(request.uri.query());
     let rpc = query.text("rpc");
-    if rpc == "reload" && state.settings.raw_api.enabled {
-        if let Err(refused) = state.guard().change(&state.settings, &request) {
-            return *refused;
-        }
+    if rpc == "reload"
+        && state.settings.raw_api.enabled
+        && let Err(refused) = state.guard().change(&state.settings, &request)
+    {
+        return *refused;
     }
     json(&match rpc {
         "raw" => RawReply::Config(Box::new(config(&state))),

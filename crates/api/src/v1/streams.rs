@@ -41,7 +41,7 @@ pub(crate) async fn list(
     }
     let query = Query::parse(query.as_deref());
     let (streams, total) = state.stats.streams(&stream_filter(&query), page(&query));
-    let streams = streams.into_iter().map(|stat| stream(&state, &stat)).collect();
+    let streams = streams.iter().map(stream).collect();
     json(&StreamList { envelope: state.envelope(), total: total as u64, streams })
 }
 
@@ -58,14 +58,14 @@ pub(crate) async fn one(Shared(state): Shared<Arc<State>>, Id(id): Id, method: M
     }
     json(&match state.stats.stream(&id) {
         Some(stat) => {
-            let stream = stream(&state, &stat);
+            let stream = stream(&stat);
             StreamReply::Found(Box::new(StreamFound { envelope: state.envelope(), stream }))
         }
         None => StreamReply::Failed(ApiError { code: code::NO_STREAM }),
     })
 }
 
-fn stream(state: &State, stat: &StreamStat) -> Stream {
+fn stream(stat: &StreamStat) -> Stream {
     let snapshot = stat.snapshot();
     let known = snapshot.as_ref();
     let audio_frames = known.map_or(0, |s| s.audio_frames);
@@ -88,17 +88,15 @@ fn stream(state: &State, stat: &StreamStat) -> Stream {
         publish: StreamPublish { active: stat.active, cid: stat.publisher.map(|id| id.to_string()) },
         video: known.and_then(|s| s.video.as_ref()).map(video),
         audio: known.and_then(|s| s.audio.as_ref()).map(audio),
-        headwater: more(state, stat, known),
+        headwater: more(stat, known),
     }
 }
 
-fn more(state: &State, stat: &StreamStat, snapshot: Option<&Snapshot>) -> StreamMore {
-    let publisher = stat.publisher.filter(|_| stat.active);
-    let client = publisher.and_then(|id| state.stats.client(id.as_str()));
+fn more(stat: &StreamStat, snapshot: Option<&Snapshot>) -> StreamMore {
     StreamMore {
         uptime_s: Decimal(snapshot.and_then(|s| s.live_for).unwrap_or_default().as_secs_f64()),
         viewers: (stat.clients - usize::from(stat.active).min(stat.clients)) as u64,
-        publisher_type: client.map_or("", |client| client.session.info().kind),
+        publisher_type: if stat.active { stat.publisher_kind } else { "" },
         jumps: snapshot.map_or(0, |s| s.jumps),
         cached_bytes: snapshot.map_or(0, |s| s.log_bytes as u64),
     }
