@@ -21,8 +21,7 @@ section! {
         pid: PathBuf = Path, "./objs/srs.pid", "R", S.served();
         /// Directory for FFmpeg child logs; `/dev/null` disables them.
         ff_log_dir: PathBuf = Path, "./objs", "C", S;
-        /// Passed as FFmpeg `-loglevel` for ingest children (info warning error fatal panic quiet trace
-        /// debug verbose).
+        /// Passed as FFmpeg `-loglevel` for ingest children.
         ff_log_level: String = Choice(&["info", "warning", "error", "fatal", "panic", "quiet", "trace", "debug", "verbose"]), "info", "C", S;
         /// Cap on TCP clients (RTMP+HTTP*) held by the main server; excess sockets are closed. Must be >0
         /// and +128 below the open-files limit.
@@ -32,7 +31,7 @@ section! {
         /// Interval of periodic per-category status log lines.
         pithy_print_ms: Duration = Millis, "10000", "A", S;
         /// chdir target after config parsing; not applied when empty or exactly `./`.
-        work_dir: PathBuf = Path, "./", "R", S;
+        work_dir: PathBuf = Path, "./", "R", S.served();
         /// Quit when the parent pid changes; needs daemon off; refuses to start if ppid is 1.
         asprocess: bool = OnlyOn, "off", "R", S;
         /// Silently drop TCP peers whose address cannot be read (load-balancer probes); off logs an error.
@@ -59,7 +58,7 @@ section! {
         /// Delay before the first version query.
         first_wait_for_qlv: Duration = Seconds, "300", "R", S;
         /// RTMP endpoints `[ip:]port`; ip must be numeric IPv4/IPv6.
-        listen: Vec<Endpoint> = Addresses, "", "X", S.served();
+        listen: Vec<Endpoint> = Addresses, "", "R", S.served();
         /// Threads that move media; 0 starts one per core.
         workers: u32 = Int(""), "0", "R", S.headwater().served();
         /// Directory of Headwater's own state.

@@ -121,7 +121,7 @@ pub struct Directive {
     /// Default as it would be written in the file; empty for none.
     pub default: &'static str,
     /// When a change takes effect: L at each use, C for the next connection, A at once on running streams,
-    /// R at the next start, X never safe in SRS (Headwater treats it as R).
+    /// R at the next start.
     pub reload: &'static str,
     /// Stability.
     pub status: Status,
@@ -373,7 +373,7 @@ impl Place {
             reload: spec.reload,
             status: spec.status,
             origin: spec.origin.unwrap_or(self.origin),
-            served: spec.served.unwrap_or(self.served),
+            served: spec.served.unwrap_or(self.served) && spec.status != Status::U,
             repeated: spec.repeated,
             open: spec.open,
             formerly: spec.formerly,

@@ -143,7 +143,7 @@ impl<'a> Scope<'a> {
     }
 
     fn find(&self, spec: Spec) -> Found {
-        if let Some(found) = self.from_env(spec).or_else(|| self.from_file(spec)) {
+        if let Some(found) = self.in_env(spec).or_else(|| self.in_file(spec)) {
             let path = join(&self.path, spec.name);
             self.reading.given.borrow_mut().insert(path, found.place.clone());
             return found;
@@ -151,7 +151,7 @@ impl<'a> Scope<'a> {
         Found { lines: default_lines(spec), place: "default".to_owned() }
     }
 
-    fn from_env(&self, spec: Spec) -> Option<Found> {
+    fn in_env(&self, spec: Spec) -> Option<Found> {
         if !self.env || matches!(spec.kind, Kind::Any | Kind::Block) {
             return None;
         }
@@ -167,7 +167,7 @@ impl<'a> Scope<'a> {
         Some(Found { lines: vec![self.resolved(spec, words)], place: name })
     }
 
-    fn from_file(&self, spec: Spec) -> Option<Found> {
+    fn in_file(&self, spec: Spec) -> Option<Found> {
         let matching = |statement: &&Statement| match spec.kind {
             Kind::Lines(_) => spec.name == statement.name.text || spec.with.contains(&&*statement.name.text),
             _ => spec.name == statement.name.text,

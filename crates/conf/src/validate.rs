@@ -61,10 +61,13 @@ fn elsewhere(name: &str) -> Option<&'static str> {
     directives().iter().find(|row| row.name() == name && name != "enabled").map(|row| row.path.as_str())
 }
 
-/// Says so if the directive does nothing: unless its block is off, or says the same for all of it.
+/// Says so if the directive does nothing: unless its block is off, or says the same for all of it, or what is
+/// written is what happens anyway.
 fn mention(row: &Directive, statement: &Statement, reading: &Reading<'_>) {
     let inside_unserved = directive(row.parent()).is_some_and(|block| !block.served);
+    let harmless = row.status == Status::U && !row.default.is_empty() && statement.arg0() == row.default;
     if row.served
+        || harmless
         || inside_unserved
         || matches!(row.name(), "include" | "is_full")
         || switched_off(row, statement)

@@ -1,7 +1,6 @@
 //! The reference page of the configuration is generated from the directive table, and must be up to date.
 
 use headwater_conf::{Directive, Origin, PROCESS_VARIABLES, Status, children, directives};
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 #[test]
@@ -30,6 +29,9 @@ the default; a variable beats the file.
 | Served | Whether this version acts on it. What is not served yet loads with a warning. |
 | Since | Empty for SRS 7.0.18; later SRS 7, or Headwater's own. |
 
+A vhost variable applies to every vhost. Where a directive has several variables the first that is set wins; lists are
+separated by spaces, and an empty variable counts as absent.
+
 `on or off`: where the default is off only `on` turns it on, where it is on only `off` turns it off.
 
 ";
@@ -44,7 +46,7 @@ fn page() -> String {
     older_forms(&mut page);
     page.push_str("## Variables of the process\n\n| Variable | Meaning |\n| --- | --- |\n");
     for (name, meaning) in PROCESS_VARIABLES {
-        writeln!(page, "| `{name}` | {meaning} |").unwrap();
+        page.push_str(&format!("| `{name}` | {meaning} |\n"));
     }
     page
 }
@@ -53,7 +55,7 @@ fn section(page: &mut String, path: &str) {
     match directives().iter().find(|row| row.path == path) {
         None => page.push_str("## Root\n\n"),
         Some(block) => {
-            writeln!(page, "## `{path}`\n\n{}{}\n", block.doc.replace('\n', " "), traits(block)).unwrap();
+            page.push_str(&format!("## `{path}`\n\n{}{}\n\n", one_line(block.doc), traits(block)));
         }
     }
     page.push_str(
@@ -61,7 +63,7 @@ fn section(page: &mut String, path: &str) {
     );
     page.push_str("| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
     for row in children(path).filter(|row| row.origin != Origin::OlderSrs) {
-        writeln!(page, "{}", line(row)).unwrap();
+        page.push_str(&line(row));
     }
     page.push('\n');
 }
@@ -92,7 +94,7 @@ fn line(row: &Directive) -> String {
         since.to_owned(),
         cell(row.doc),
     ];
-    format!("| {} |", fields.join(" | "))
+    format!("| {} |\n", fields.join(" | "))
 }
 
 fn status(status: Status) -> &'static str {
@@ -106,20 +108,24 @@ fn status(status: Status) -> &'static str {
 }
 
 fn cell(text: &str) -> String {
-    text.replace('\n', " ").replace('|', "\\|")
+    one_line(text).replace('|', "\\|")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn older_forms(page: &mut String) {
     page.push_str("## Older forms\n\nThese load with a warning that names today's form.\n\n| Older | Today |\n| --- | --- |\n");
     for row in directives() {
         for old in row.formerly {
-            writeln!(page, "| `{old}` | `{}` |", row.path).unwrap();
+            page.push_str(&format!("| `{old}` | `{}` |\n", row.path));
         }
     }
     page.push_str("| `vhost.refer a b;`, `vhost.refer_play a;`, `vhost.refer_publish a;` | `vhost.refer { enabled on; all a b; play a; publish a; }` |\n");
     page.push_str("| `vhost.forward a b;` | `vhost.forward { enabled on; destination a b; }` |\n");
     for row in directives().iter().filter(|row| row.origin == Origin::OlderSrs) {
-        writeln!(page, "| `{}` | no effect |", row.path).unwrap();
+        page.push_str(&format!("| `{}` | no effect |\n", row.path));
     }
     page.push('\n');
 }

@@ -463,3 +463,15 @@ fn a_misspelt_variable_is_noticed_and_a_foreign_one_is_not() {
     assert_eq!(warnings("SRS_DEVICE_IP"), []);
     assert_eq!(warnings("SRS_VHOST_DVR_ENABLED").len(), 1);
 }
+
+#[test]
+fn a_directive_without_effect_is_mentioned_if_it_asks_for_something_else() {
+    load_quietly("listen 1; daemon off; http_api { enabled on; crossdomain on; }");
+    let warnings = warnings("listen 1; daemon off; http_api { enabled on; crossdomain off; }");
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("'http_api.crossdomain' is accepted for compatibility")),
+        "{warnings:?}"
+    );
+}

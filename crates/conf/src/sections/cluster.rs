@@ -6,7 +6,7 @@ section! {
     /// Edge / origin cluster.
     pub struct Cluster {
         /// `remote` = edge.
-        mode: String = Choice(&["local", "remote"]), "local", "X", S.formerly(&["vhost.mode"]);
+        mode: String = Choice(&["local", "remote"]), "local", "R", S.formerly(&["vhost.mode"]);
         /// Upstreams, round robin; default port 1935 (RTMP), 80 (flv), 443 (flvs).
         origin: Vec<String> = List("host[:port]"), "", "L", S.formerly(&["vhost.origin"]);
         /// Edge authenticates each client by connecting to the origin first.

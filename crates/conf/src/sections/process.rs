@@ -10,9 +10,9 @@ section! {
     pub struct Log {
         /// Log sink; every value other than `console` means file.
         tank as "srs_log_tank": LogTank = Choice(LogTank::NAMES), "file", "R", S.env(&["SRS_SRS_LOG_TANK", "SRS_LOG_TANK"]).served();
-        /// v1 threshold: verbose info trace warn error; anything else disables logging.
+        /// How much is logged, in the old words, from most to least; anything else disables logging.
         level as "srs_log_level": String = Choice(&["verbose", "info", "trace", "warn", "error"]), "trace", "R", S.env(&["SRS_SRS_LOG_LEVEL", "SRS_LOG_LEVEL"]).served();
-        /// v2 threshold: trace debug info warn error; if non-empty it wins over srs_log_level.
+        /// How much is logged, from most to least; if set it wins over `srs_log_level`.
         level_v2 as "srs_log_level_v2": String = Choice(&["trace", "debug", "info", "warn", "error"]), "", "R", S.env(&["SRS_SRS_LOG_LEVEL_V2", "SRS_LOG_LEVEL_V2"]).served();
         /// Log file when tank is file; re-read on each reopen.
         file as "srs_log_file": PathBuf = Path, "./objs/srs.log", "SIGUSR1", S.env(&["SRS_SRS_LOG_FILE", "SRS_LOG_FILE"]).served();

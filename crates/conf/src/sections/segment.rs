@@ -26,7 +26,7 @@ section! {
         hls_path: Option<PathBuf> = Path, "", "A", S;
         /// Playlist path under hls_path; vars `[vhost] [app] [stream]`.
         hls_m3u8_file: String = Text("template"), "[app]/[stream].m3u8", "A", S;
-        /// Path of the segments; variables as `[app]`, `[stream]`, `[seq]`, `[timestamp]` and date parts are replaced
+        /// Path of the segments; variables as `[app]`, `[stream]`, `[seq]`, `[timestamp]` and date parts are replaced.
         hls_ts_file: String = Text("template"), "[app]/[stream]-[seq].ts", "A", S;
         /// Base URL put before segment names.
         hls_entry_prefix: String = Text("str"), "", "A", S;
