@@ -53,8 +53,11 @@ fn version_and_help() {
 fn a_taken_port_is_named_with_what_to_set() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("pid");
+    let pid = pid.display();
     let file = configuration(&format!(
-        "listen 127.0.0.1:{port}; daemon off; srs_log_tank console; pid /dev/null; vhost __defaultVhost__ {{ }}"
+        "listen 127.0.0.1:{port}; daemon off; srs_log_tank console; pid {pid}; vhost __defaultVhost__ {{ }}"
     ));
     let (code, said) = Server::run(&["-c", &file.path().to_string_lossy()]);
     assert_ne!(code, 0, "{said}");
