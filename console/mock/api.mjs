@@ -33,7 +33,7 @@ export function createApi({ scene, media, rtmpPort, httpPort }) {
       case '/api/v1/streams/':
         return json(response, { ...ENVELOPE, streams: paged(streams(), url) });
       case '/api/v1/clients/':
-        return json(response, { ...ENVELOPE, clients: paged(clients(), url) });
+        return json(response, { ...ENVELOPE, clients: paged(clients(url.searchParams.get('stream')), url) });
       default:
         return json(response, { ...ENVELOPE, urls: {} });
     }
@@ -80,6 +80,13 @@ export function createApi({ scene, media, rtmpPort, httpPort }) {
       url: `/${entry.app}/${entry.name}`,
       live_ms: Date.now(),
       clients: entry.viewers + (entry.publishing ? 1 : 0),
+      headwater: {
+        uptime_s: entry.publishing ? (Date.now() - entry.began) / 1_000 : 0,
+        viewers: entry.viewers,
+        jumps: 0,
+        cached_bytes: 0,
+        publisher_type: 'fmle-publish',
+      },
       frames: 0,
       send_bytes: entry.received * entry.viewers,
       recv_bytes: media.received(entry.name) ?? entry.received,
@@ -90,8 +97,8 @@ export function createApi({ scene, media, rtmpPort, httpPort }) {
     }));
   }
 
-  function clients() {
-    return scene.entries.flatMap(clientsOf);
+  function clients(stream) {
+    return scene.entries.filter((entry) => !stream || entry.id === stream).flatMap(clientsOf);
   }
 }
 

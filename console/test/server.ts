@@ -24,7 +24,7 @@ export function vhost(id: string, name: string): ApiVhost {
     send_bytes: 0,
     kbps: { recv_30s: 0, send_30s: 0 },
     hls: { enabled: true, fragment: 2 },
-  } as ApiVhost;
+  };
 }
 
 export function stream(part: Partial<ApiStream> = {}): ApiStream {
@@ -42,10 +42,19 @@ export function stream(part: Partial<ApiStream> = {}): ApiStream {
     recv_bytes: 90_000,
     kbps: { recv_30s: 2_100, send_30s: 4_200 },
     publish: { active: true, cid: 'pub1' },
+    audio_frames: 1_000,
+    video_frames: 750,
+    headwater: {
+      uptime_s: 3_723.5,
+      viewers: 2,
+      jumps: 0,
+      cached_bytes: 500_000,
+      publisher_type: 'fmle-publish',
+    },
     video: { codec: 'H264', profile: 'High', level: '3.1', width: 1280, height: 720 },
     audio: { codec: 'AAC', sample_rate: 44_100, channel: 2, profile: 'LC' },
     ...part,
-  } as ApiStream;
+  };
 }
 
 export function client(part: Partial<ApiClient> = {}): ApiClient {
@@ -66,7 +75,12 @@ export function client(part: Partial<ApiClient> = {}): ApiClient {
     recv_bytes: 0,
     kbps: { recv_30s: 2_100, send_30s: 0 },
     ...part,
-  } as ApiClient;
+  };
+}
+
+/** What Headwater tells beyond SRS, of a stream with this many viewers. */
+export function more(viewers: number, uptime: number): ApiStream['headwater'] {
+  return { uptime_s: uptime, viewers, jumps: 0, cached_bytes: 0, publisher_type: '' };
 }
 
 export interface Answers {

@@ -15,9 +15,9 @@ export type ApiClient = components['schemas']['Client'];
 /** A server that takes longer than this counts as not answering. */
 const TIMEOUT_MS = 8_000;
 /** Entries asked for at a time. */
-const PAGE_SIZE = 500;
+const PAGE_SIZE = 1_000;
 /** Pages read at most, so that a huge server cannot freeze the page: 5,000 entries. */
-const MAX_PAGES = 10;
+const MAX_PAGES = 5;
 
 const sendCredentials: Middleware = {
   onRequest({ request }) {
@@ -47,14 +47,16 @@ export function streams(): Promise<ApiStream[]> {
   );
 }
 
-export function clients(): Promise<ApiClient[]> {
-  return pages(
-    async (query) => answer(await reach(() => http.GET('/api/v1/clients/', { params: { query } }))).clients,
-  );
+/** Clients of one stream, `most` of them; the server sorts by id. */
+export async function clientsOf(stream: string, most: number): Promise<ApiClient[]> {
+  const query = { stream, count: most };
+  return answer(await reach(() => http.GET('/api/v1/clients/', { params: { query } }))).clients;
 }
 
 export async function client(id: string): Promise<ApiClient> {
-  return answer(await reach(() => http.GET('/api/v1/clients/{id}', { params: { path: { id } } }))).client;
+  const reply = answer(await reach(() => http.GET('/api/v1/clients/{id}', { params: { path: { id } } })));
+  if (!('client' in reply)) throw refusal(200, reply.code);
+  return reply.client;
 }
 
 /** Ends a client's connection, publisher or player. */
@@ -93,7 +95,7 @@ interface Answer<T> {
 }
 
 function answer<T>({ data, error, response }: Answer<T>): T {
-  if (!response.ok) throw refusal(response.status, codeOf(error));
+  if (!response.ok) throw refusal(response.status, codeOf(error), detailOf(error));
   if (typeof data !== 'object' || data === null) throw new ApiError('unexpected', response.status, 0);
   const code = codeOf(data);
   if (code !== 0) throw refusal(response.status, code);
@@ -103,4 +105,10 @@ function answer<T>({ data, error, response }: Answer<T>): T {
 function codeOf(body: unknown): number {
   if (typeof body !== 'object' || body === null || !('code' in body)) return 0;
   return typeof body.code === 'number' ? body.code : 0;
+}
+
+/** A refusal says what to change, for the reader who runs the server. */
+function detailOf(body: unknown): string {
+  if (typeof body !== 'object' || body === null || !('error' in body)) return '';
+  return typeof body.error === 'string' ? body.error : '';
 }

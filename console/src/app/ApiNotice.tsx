@@ -1,5 +1,5 @@
 /** A failed question to the server, in words, with the way out. */
-import { Button, Group, PasswordInput, TextInput } from '@mantine/core';
+import { Button, Group, PasswordInput, Text, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import type { FormEvent } from 'react';
 import { useTranslation } from 'react-i18next';
@@ -19,14 +19,19 @@ export interface ApiNoticeProps {
 export function ApiNotice({ error, retry }: ApiNoticeProps) {
   const { t } = useTranslation();
   const known = error instanceof ApiError ? error : new ApiError('unexpected', 0, 0);
-  const { problem, code, status } = known;
+  const { problem, code, status, detail } = known;
   return (
     <Notice
       kind="problem"
       title={t(`error.${problem}.title`, { code, status })}
       text={t(`error.${problem}.text`)}
     >
-      {problem === 'unauthorized' ? (
+      {detail && (
+        <Text size="sm" c="dimmed" mb="sm">
+          {t('error.serverSays', { detail })}
+        </Text>
+      )}
+      {problem === 'unauthorized' || problem === 'forbidden' ? (
         <SignIn retry={retry} />
       ) : (
         retry && (

@@ -3,9 +3,6 @@ import type { Sort } from '../app/search';
 import type { HealthLevel } from './health';
 import type { LiveStream } from './stream';
 
-/** When each publisher connected, by client id. */
-export type PublishedSince = ReadonlyMap<string, number>;
-
 /** Streams of which every word of `query` appears in name, app, vhost or codec. */
 export function matching(streams: LiveStream[], query: string): LiveStream[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
@@ -23,18 +20,13 @@ function searchText({ name, video, audio }: LiveStream): string {
 /** Worst first: the order in which an operator wants to look. */
 const URGENCY: Record<HealthLevel, number> = { bad: 0, warning: 1, idle: 2, good: 3 };
 
-export function sorted(
-  streams: LiveStream[],
-  sort: Sort,
-  descending: boolean,
-  since: PublishedSince,
-): LiveStream[] {
-  const compare = comparison(sort, since);
+export function sorted(streams: LiveStream[], sort: Sort, descending: boolean): LiveStream[] {
+  const compare = comparison(sort);
   const direction = descending ? -1 : 1;
   return streams.toSorted((a, b) => direction * compare(a, b) || byName(a, b));
 }
 
-function comparison(sort: Sort, since: PublishedSince): (a: LiveStream, b: LiveStream) => number {
+function comparison(sort: Sort): (a: LiveStream, b: LiveStream) => number {
   switch (sort) {
     case 'name':
       return byName;
@@ -45,13 +37,12 @@ function comparison(sort: Sort, since: PublishedSince): (a: LiveStream, b: LiveS
     case 'health':
       return (a, b) => URGENCY[a.health.level] - URGENCY[b.health.level];
     case 'uptime':
-      return (a, b) => started(b, since) - started(a, since);
+      return (a, b) => (b.since ?? NEVER) - (a.since ?? NEVER);
   }
 }
 
-function started(stream: LiveStream, since: PublishedSince): number {
-  return (stream.publisher !== null && since.get(stream.publisher)) || Number.MAX_SAFE_INTEGER;
-}
+/** Whoever does not publish has the shortest uptime of all. */
+const NEVER = Number.MAX_SAFE_INTEGER;
 
 const names = new Intl.Collator(undefined, { numeric: true });
 

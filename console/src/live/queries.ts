@@ -1,5 +1,5 @@
 /** Server state for the pages: what is asked, how often, and how long an answer stays good. */
-import { queryOptions, useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import * as api from '../api/client';
 import { ApiError } from '../api/error';
 import { BitrateHistory } from './bitrate';
@@ -46,35 +46,34 @@ export function useLiveStreams() {
   }
 }
 
-/**
- * When each stream's publisher connected, in ms of the browser's clock, by client id. Asked once per
- * publisher: the moment does not move.
- */
-export function usePublishedSince(streams: readonly LiveStream[]): ReadonlyMap<string, number> {
-  const publishers = streams.flatMap((stream) => stream.publisher ?? []);
-  return useQueries({
-    queries: publishers.map((id) => ({
-      queryKey: ['published-since', id],
-      queryFn: async () => ({ id, since: Date.now() - (await api.client(id)).alive * 1000 }),
-      staleTime: Number.POSITIVE_INFINITY,
-      retry: 1,
-    })),
-    combine: (results) =>
-      new Map(results.flatMap(({ data }) => (data ? [[data.id, data.since] as const] : []))),
+/** Clients of a stream shown at most; it may have thousands. */
+const CLIENTS_SHOWN = 200;
+
+/** Clients of one stream, publisher first, then the longest connected. */
+export function useStreamClients(stream: LiveStream) {
+  return useQuery({
+    queryKey: ['clients', stream.id, stream.publisher],
+    queryFn: async () => {
+      const [publisher, others] = await Promise.all([
+        stream.publisher === null ? null : clientOrGone(stream.publisher),
+        api.clientsOf(stream.id, CLIENTS_SHOWN),
+      ]);
+      const viewers = others.filter(({ id }) => id !== publisher?.id).sort((a, b) => b.alive - a.alive);
+      return publisher ? [publisher, ...viewers] : viewers;
+    },
+    placeholderData: keepPreviousData,
+    refetchInterval: pollEvery(LIVE_MS),
   });
 }
 
-/** Clients of one stream, publisher first, then the longest connected. */
-export function useStreamClients(streamId: string | undefined) {
-  return useQuery({
-    queryKey: ['clients', streamId],
-    enabled: streamId !== undefined,
-    queryFn: async () => {
-      const clients = (await api.clients()).filter((client) => client.stream === streamId);
-      return clients.sort((a, b) => Number(b.publish) - Number(a.publish) || b.alive - a.alive);
-    },
-    refetchInterval: pollEvery(LIVE_MS),
-  });
+/** A publisher may leave between two questions. */
+async function clientOrGone(id: string): Promise<api.ApiClient | null> {
+  try {
+    return await api.client(id);
+  } catch (error) {
+    if (error instanceof ApiError && error.problem === 'gone') return null;
+    throw error;
+  }
 }
 
 export function useKick() {

@@ -10,8 +10,11 @@ export interface LiveStream {
   name: StreamName;
   /** Client id of the publisher, or null if nobody publishes. */
   publisher: string | null;
-  /** Clients without the publisher. */
+  /** When the publisher began, in ms of the browser's clock, or null if nobody publishes. */
+  since: number | null;
   viewers: number;
+  /** Times that a viewer was too slow and was moved to the newest key frame. */
+  jumps: number;
   video: ApiStream['video'];
   audio: ApiStream['audio'];
   /** kb/s received from the publisher. */
@@ -41,7 +44,9 @@ function liveStream(stream: ApiStream, vhostNames: Map<string, string>, history:
     id: stream.id,
     name: streamName(vhostNames.get(stream.vhost), stream.app, stream.name),
     publisher: active ? (cid ?? null) : null,
-    viewers: Math.max(0, stream.clients - (active ? 1 : 0)),
+    since: active ? Date.now() - stream.headwater.uptime_s * 1_000 : null,
+    viewers: stream.headwater.viewers,
+    jumps: stream.headwater.jumps,
     video: stream.video,
     audio: stream.audio,
     inKbps: active ? (rate?.inKbps ?? stream.kbps.recv_30s) : 0,

@@ -9,7 +9,8 @@ import {
   type Protocol,
 } from './index';
 
-export type Phase = 'opening' | 'playing' | 'stalled' | 'failed';
+/** `idle`: there is nothing to play. */
+export type Phase = 'idle' | 'opening' | 'playing' | 'stalled' | 'failed';
 
 export interface Playback {
   phase: Phase;
@@ -59,7 +60,10 @@ export function usePlayback(
 
   useEffect(() => {
     const video = videoRef.current;
-    if (!video || url === null) return;
+    if (!video || url === null) {
+      setPhase('idle');
+      return;
+    }
     setPhase('opening');
     setStats(NOTHING);
     return run(video, protocol, url, {

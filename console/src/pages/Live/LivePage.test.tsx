@@ -2,7 +2,7 @@ import { screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { describe, expect, it, vi } from 'vitest';
 import { open } from '../../../test/app';
-import { client, json, serve, stream, vhost } from '../../../test/server';
+import { json, more, serve, stream, vhost } from '../../../test/server';
 
 describe('without streams', () => {
   it('tells a newcomer what to do in three steps', async () => {
@@ -33,9 +33,9 @@ describe('with streams', () => {
       vhost: 'vid-2',
       video: null,
       publish: { active: true, cid: 'pub2' },
-      clients: 1,
+      headwater: more(0, 60),
     }),
-    stream({ id: 'vid-s3', name: 'tomorrow', publish: { active: false }, clients: 1 }),
+    stream({ id: 'vid-s3', name: 'tomorrow', publish: { active: false }, headwater: more(1, 0) }),
   ];
 
   it('says how it stands in one sentence', async () => {
@@ -48,7 +48,6 @@ describe('with streams', () => {
     serve({
       streams,
       vhosts: [vhost('vid-1', '__defaultVhost__'), vhost('vid-2', 'studio.example.com')],
-      clients: [client()],
     });
     open('/');
     const [cam, radio, tomorrow] = await screen.findAllByRole('listitem');

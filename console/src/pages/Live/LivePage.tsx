@@ -7,7 +7,7 @@ import { ApiNotice } from '../../app/ApiNotice';
 import { Page } from '../../app/Page';
 import { useFormat } from '../../format/format';
 import { matching, sorted } from '../../live/order';
-import { useLiveStreams, usePublishedSince } from '../../live/queries';
+import { useLiveStreams } from '../../live/queries';
 import type { LiveStream } from '../../live/stream';
 import { FirstStream } from './FirstStream';
 import classes from './LivePage.module.css';
@@ -59,8 +59,7 @@ function Streams({ streams }: { streams: LiveStream[] }) {
   const wide = useWideScreen();
 
   const found = matching(streams, search.q ?? '');
-  const since = usePublishedSince(found.slice(0, most));
-  const shown = sorted(found, search.sort ?? 'name', search.desc ?? false, since).slice(0, most);
+  const shown = sorted(found, search.sort ?? 'name', search.desc ?? false).slice(0, most);
   // The list needs room; a shared address that asks for it still works on a phone.
   const view = wide ? (search.view ?? 'list') : 'wall';
   const View = view === 'list' ? StreamList : StreamWall;
@@ -76,7 +75,7 @@ function Streams({ streams }: { streams: LiveStream[] }) {
           </Button>
         </div>
       )}
-      {shown.length > 0 && <View streams={shown} since={since} />}
+      {shown.length > 0 && <View streams={shown} />}
       {hidden > 0 && (
         <Button variant="default" mt="md" onClick={() => setMost(most + SHOWN_AT_ONCE)}>
           {t('live.more', { count: Math.min(hidden, SHOWN_AT_ONCE) })}

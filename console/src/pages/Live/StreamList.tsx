@@ -6,7 +6,6 @@ import { to } from '../../app/paths';
 import { StatusDot } from '../../components/StatusDot';
 import { useFormat } from '../../format/format';
 import { useDescribe } from '../../live/describe';
-import type { PublishedSince } from '../../live/order';
 import type { LiveStream } from '../../live/stream';
 import { BitrateLine } from './BitrateLine';
 import { SortableHead } from './SortableHead';
@@ -14,7 +13,7 @@ import classes from './StreamList.module.css';
 import { StreamPlace } from './StreamPlace';
 import { Uptime } from './Uptime';
 
-export function StreamList({ streams, since }: { streams: LiveStream[]; since: PublishedSince }) {
+export function StreamList({ streams }: { streams: LiveStream[] }) {
   const { t } = useTranslation();
   return (
     <div className={classes.frame}>
@@ -32,7 +31,7 @@ export function StreamList({ streams, since }: { streams: LiveStream[]; since: P
         </Table.Thead>
         <Table.Tbody>
           {streams.map((stream) => (
-            <Row key={stream.id} stream={stream} since={since} />
+            <Row key={stream.id} stream={stream} />
           ))}
         </Table.Tbody>
       </Table>
@@ -40,7 +39,7 @@ export function StreamList({ streams, since }: { streams: LiveStream[]; since: P
   );
 }
 
-function Row({ stream, since }: { stream: LiveStream; since: PublishedSince }) {
+function Row({ stream }: { stream: LiveStream }) {
   const describe = useDescribe();
   const format = useFormat();
   const { name, health } = stream;
@@ -77,7 +76,7 @@ function Row({ stream, since }: { stream: LiveStream; since: PublishedSince }) {
       </Table.Td>
       <Table.Td className={classes.number}>{format.number(stream.viewers)}</Table.Td>
       <Table.Td className={classes.number}>
-        <Uptime stream={stream} since={since} />
+        <Uptime since={stream.since} />
       </Table.Td>
     </Table.Tr>
   );

@@ -7,24 +7,23 @@ import { to } from '../../app/paths';
 import { StatusDot } from '../../components/StatusDot';
 import { useFormat } from '../../format/format';
 import { useDescribe } from '../../live/describe';
-import type { PublishedSince } from '../../live/order';
 import type { LiveStream } from '../../live/stream';
 import { BitrateLine } from './BitrateLine';
 import { StreamPlace } from './StreamPlace';
 import classes from './StreamWall.module.css';
 import { Uptime } from './Uptime';
 
-export function StreamWall({ streams, since }: { streams: LiveStream[]; since: PublishedSince }) {
+export function StreamWall({ streams }: { streams: LiveStream[] }) {
   return (
     <ul className={classes.wall}>
       {streams.map((stream) => (
-        <Card key={stream.id} stream={stream} since={since} />
+        <Card key={stream.id} stream={stream} />
       ))}
     </ul>
   );
 }
 
-function Card({ stream, since }: { stream: LiveStream; since: PublishedSince }) {
+function Card({ stream }: { stream: LiveStream }) {
   const { t } = useTranslation();
   const describe = useDescribe();
   const format = useFormat();
@@ -44,7 +43,7 @@ function Card({ stream, since }: { stream: LiveStream; since: PublishedSince }) 
             <span aria-hidden>{format.number(stream.viewers)}</span>
             <span className="visually-hidden">{t('count.viewers', { count: stream.viewers })}</span>
           </span>
-          <Uptime stream={stream} since={since} />
+          <Uptime since={stream.since} />
         </div>
       </div>
       <div className={classes.bitrate}>

@@ -7,14 +7,12 @@ import { ApiNotice } from '../../app/ApiNotice';
 import { Panel } from '../../components/Panel';
 import { useFormat } from '../../format/format';
 import { useKick, useStreamClients } from '../../live/queries';
+import type { LiveStream } from '../../live/stream';
 import classes from './ClientsPanel.module.css';
 
-/** Clients shown; a stream may have thousands. */
-const SHOWN = 100;
-
-export function ClientsPanel({ streamId }: { streamId: string }) {
+export function ClientsPanel({ stream }: { stream: LiveStream }) {
   const { t } = useTranslation();
-  const { data, error, refetch } = useStreamClients(streamId);
+  const { data, error, refetch } = useStreamClients(stream);
   const kick = useKick();
   return (
     <Panel title={t('stream.clients')}>
@@ -26,14 +24,21 @@ export function ClientsPanel({ streamId }: { streamId: string }) {
       {error && !data && <ApiNotice error={error} retry={() => void refetch()} />}
       {!data && !error && <Text c="dimmed">{t('client.loading')}</Text>}
       {data?.length === 0 && <Text c="dimmed">{t('client.none')}</Text>}
-      {data && data.length > 0 && <Clients clients={data} kick={kick.mutate} />}
+      {data && data.length > 0 && <Clients clients={data} viewers={stream.viewers} kick={kick.mutate} />}
     </Panel>
   );
 }
 
-function Clients({ clients, kick }: { clients: ApiClient[]; kick: (id: string) => void }) {
+interface ClientsProps {
+  clients: ApiClient[];
+  /** How many watch, shown or not. */
+  viewers: number;
+  kick: (id: string) => void;
+}
+
+function Clients({ clients, viewers, kick }: ClientsProps) {
   const { t } = useTranslation();
-  const hidden = clients.length - SHOWN;
+  const hidden = viewers - clients.filter(({ publish }) => !publish).length;
   return (
     <>
       <div className={classes.frame}>
@@ -50,7 +55,7 @@ function Clients({ clients, kick }: { clients: ApiClient[]; kick: (id: string) =
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
-            {clients.slice(0, SHOWN).map((client) => (
+            {clients.map((client) => (
               <Row key={client.id} client={client} kick={kick} />
             ))}
           </Table.Tbody>

@@ -26,7 +26,8 @@ export function PlayerPanel({ stream, media, hlsFragmentSeconds }: PlayerPanelPr
   const navigate = route.useNavigate();
   const video = useRef<HTMLVideoElement>(null);
   const url = playAddresses(media, stream.name)[protocol];
-  const playback = usePlayback(video, protocol, url, stream.publisher ?? '');
+  const blocked = blockedBy(stream, media);
+  const playback = usePlayback(video, protocol, blocked === null ? url : null, stream.publisher ?? '');
   const choose = (player: Protocol) =>
     void navigate({ search: (before) => ({ ...before, player }), replace: true, resetScroll: false });
 
@@ -43,7 +44,7 @@ export function PlayerPanel({ stream, media, hlsFragmentSeconds }: PlayerPanelPr
         />
         <Overlay
           playback={playback}
-          blocked={url === null ? blockedBy(media) : null}
+          blocked={blocked}
           video={video}
           problemValues={{
             protocol: t(`player.${protocol}`),
@@ -71,10 +72,12 @@ export function PlayerPanel({ stream, media, hlsFragmentSeconds }: PlayerPanelPr
   );
 }
 
-type Blocked = 'noPort' | 'noHttp';
+type Blocked = 'nobody' | 'noPort' | 'noHttp';
 
-function blockedBy(media: MediaServer): Blocked {
-  return media.secure ? 'noPort' : 'noHttp';
+/** What stands against playing before anything was tried. */
+function blockedBy(stream: LiveStream, media: MediaServer): Blocked | null {
+  if (media.httpPort === null) return media.secure ? 'noPort' : 'noHttp';
+  return stream.publisher === null ? 'nobody' : null;
 }
 
 interface ProblemValues {

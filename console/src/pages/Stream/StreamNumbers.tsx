@@ -2,7 +2,6 @@ import { useTranslation } from 'react-i18next';
 import { Numbers } from '../../components/Numbers';
 import { useFormat } from '../../format/format';
 import { useDescribe } from '../../live/describe';
-import { usePublishedSince } from '../../live/queries';
 import type { LiveStream } from '../../live/stream';
 import { BitrateLine } from '../Live/BitrateLine';
 import { Uptime } from '../Live/Uptime';
@@ -12,7 +11,6 @@ export function StreamNumbers({ stream }: { stream: LiveStream }) {
   const { t } = useTranslation();
   const format = useFormat();
   const describe = useDescribe();
-  const since = usePublishedSince([stream]);
   return (
     <>
       <Numbers
@@ -22,7 +20,8 @@ export function StreamNumbers({ stream }: { stream: LiveStream }) {
           { label: t('number.audio'), value: describe.audio(stream) },
           { label: t('number.channels'), value: describe.channels(stream) || t('unit.none') },
           { label: t('number.viewers'), value: format.number(stream.viewers) },
-          { label: t('number.uptime'), value: <Uptime stream={stream} since={since} /> },
+          { label: t('number.uptime'), value: <Uptime since={stream.since} /> },
+          { label: t('number.jumps'), value: format.number(stream.jumps) },
           { label: t('number.out'), value: format.bitrate(stream.outKbps) },
           { label: t('number.in'), value: format.bitrate(stream.inKbps) },
         ]}

@@ -111,7 +111,7 @@ function Live({ stream }: { stream: LiveStream }) {
         )}
       </div>
       <div className={classes.clients}>
-        <ClientsPanel streamId={stream.id} />
+        <ClientsPanel stream={stream} />
       </div>
     </div>
   );
