@@ -8,9 +8,6 @@ use std::process::ExitCode;
 /// The SRS release whose interfaces this server has; what `srs -v` prints.
 const SRS_VERSION: &str = headwater_server::SRS_VERSION;
 
-/// Its presence, even empty, means that variables are the whole configuration.
-const ENV_ONLY: &str = "SRS_ENV_ONLY";
-
 /// Live-video server and platform in one binary.
 ///
 /// Without arguments it serves everything on embedded defaults, keeps its state in ./data and prints where to publish
@@ -61,7 +58,7 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
 #[expect(clippy::print_stdout, reason = "answers of the command line")]
 fn dispatch(cli: &Cli, as_srs: bool, bare: bool) -> ExitCode {
     let wants_help =
-        cli.help || !cli.words.is_empty() || (as_srs && bare && !Env::of_process().has(ENV_ONLY));
+        cli.help || !cli.words.is_empty() || (as_srs && bare && !Env::from_process().is_env_only());
     if cli.version {
         match as_srs {
             true => println!("{SRS_VERSION}"),
@@ -81,11 +78,11 @@ fn dispatch(cli: &Cli, as_srs: bool, bare: bool) -> ExitCode {
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "answers of the command line")]
 fn load_and_run(cli: &Cli, as_srs: bool) -> ExitCode {
-    let env = Env::of_process();
-    let file = env.value("SRS_CONFIG_FILE").map(PathBuf::from).or_else(|| cli.config.clone());
-    let embedded = file.is_none() && !cli.env_only && !env.has(ENV_ONLY) && !as_srs && !cli.test;
+    let env = Env::from_process();
+    let file = env.config_file().or_else(|| cli.config.clone());
+    let embedded = file.is_none() && !cli.env_only && !env.is_env_only() && !as_srs && !cli.test;
     let source = match (&file, embedded) {
-        _ if cli.env_only || env.has(ENV_ONLY) => Source::EnvOnly,
+        _ if cli.env_only || env.is_env_only() => Source::EnvOnly,
         (Some(path), _) => Source::File(path.clone()),
         (None, true) => Source::Embedded,
         (None, false) => {

@@ -22,8 +22,7 @@ pub(crate) async fn serve<S: Socket>(
     request: Box<PlayRequest>,
 ) -> Result<Next<S>, Fault> {
     let asked = question(&client, Action::Play, "rtmp-play", &request.url, &request.connect);
-    let until =
-        request.duration.map(|ms| Instant::now() + std::time::Duration::from_secs_f64(ms.min(1e12) / 1e3));
+    let timer = request.duration.map(|ms| Box::pin(sleep(Duration::from_millis(ms as u64))));
     drop(request);
     let grant = match server.admission.ask(&asked).await {
         Ok(grant) => grant,

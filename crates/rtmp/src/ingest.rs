@@ -11,6 +11,9 @@ use headwater_rtmp_proto::{Event, Flow, Output, PublishRequest, SessionError};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+/// Kinds of media that are not carried, told in the log before it falls silent about them.
+const IGNORED_LOGGED: u64 = 3;
+
 /// How often a publisher's silence and its audience are looked at.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -161,8 +164,8 @@ impl<'a> Ingest<'a> {
     /// Tells once what of a publisher's media is not carried; it may be every packet.
     fn ignore<S>(&mut self, client: &Client<S>, what: &str) {
         self.ignored += 1;
-        if self.ignored <= 3 {
-            tracing::warn!(cid = %client.id, what, "part of the publisher's media is not carried");
+        if self.ignored <= IGNORED_LOGGED {
+            tracing::info!(cid = %client.id, what, "part of the publisher's media is not carried");
         }
     }
 

@@ -5,13 +5,16 @@ use crate::tls::{self, TlsError};
 use crate::welcome::Welcome;
 use crate::{console, http};
 use axum::Router;
-use headwater_api::Settings;
-use headwater_conf::{Conf, Endpoint, LogTank};
-use headwater_hls::Hls;
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use axum::routing::any_service;
+use headwater_api::{Auth, Exporter, Peer, RawApiSettings, Settings, State as ApiState, VhostSettings};
+use headwater_conf::{Conf, DEFAULT_VHOST, Endpoint, LogTank, Vhost};
 use headwater_httplive::HttpLive;
 use headwater_hub::{Admission, Hub, Options, Serve, StreamName, Workers};
 use headwater_rtmp::Rtmp;
-use headwater_stats::Stats;
+use headwater_stats::{Identity, Stats};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -21,6 +24,7 @@ use thiserror::Error;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
 use tracing::Level;
 
 /// Threads of the control runtime: API, console, segment writing. Media has its own.
@@ -125,18 +129,18 @@ fn enter_work_dir(conf: &Conf) -> Result<(), StartError> {
 }
 
 fn open_log(conf: &Conf) -> Result<Log, StartError> {
-    let tank = match conf.srs_log_tank {
+    let tank = match conf.log.tank {
         LogTank::Console => Tank::Console,
-        LogTank::File => Tank::File(conf.srs_log_file.clone()),
+        LogTank::File => Tank::File(conf.log.file.clone()),
     };
-    let options = LogOptions { tank, level: log_level(conf), utc: conf.utc_time };
-    let error = |cause| StartError::Log { path: conf.srs_log_file.display().to_string(), cause };
+    let options = LogOptions { tank, level: log_level(conf), utc: conf.log.utc };
+    let error = |cause| StartError::Log { path: conf.log.file.display().to_string(), cause };
     Log::open(&options).map_err(error)
 }
 
 /// `srs_log_level_v2` wins when it is set; the v1 words mean what they meant (`trace` is all but debugging).
 fn log_level(conf: &Conf) -> Option<Level> {
-    match (conf.srs_log_level_v2.as_str(), conf.srs_log_level.as_str()) {
+    match (conf.log.level_v2.as_str(), conf.log.level.as_str()) {
         ("trace", _) | ("", "verbose") => Some(Level::TRACE),
         ("debug", _) => Some(Level::DEBUG),
         ("info", _) | ("", "info" | "trace") => Some(Level::INFO),
@@ -149,7 +153,7 @@ fn log_level(conf: &Conf) -> Option<Level> {
 /// Writes the pid file and locks it for the life of the process.
 fn lock_pid(conf: &Conf, start: &Start) -> Result<Option<std::fs::File>, StartError> {
     let path = if start.everything { conf.data_dir.join("headwater.pid") } else { conf.pid.clone() };
-    let dir = path.parent().map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let dir = parent(&path);
     let directive = if start.everything { "data_dir" } else { "pid" };
     let error = |cause| StartError::Directory { path: dir.display().to_string(), directive, cause };
     std::fs::create_dir_all(&dir).map_err(error)?;
@@ -178,21 +182,13 @@ impl Server {
     fn assemble(conf: &Arc<Conf>, start: &Start, control: &Runtime) -> Result<Server, StartError> {
         let hub = Hub::new(stream_options(conf.clone()));
         let admission: Arc<dyn Admission> = Arc::new(Policy::new(conf.clone()));
-        let stats = Arc::new(Stats::new(conf.server_id.clone(), Some(id_file(conf, start))));
-        let hls = control.block_on(async { Hls::new(hub.clone(), admission.clone(), conf.clone()) });
-        hub.observe(vec![stats.clone(), hls.clone()]);
+        let stats = Arc::new(Stats::new(identity(conf, start), stats_options(conf)));
+        hub.observe(vec![stats.clone()]);
 
         let workers = Workers::start(worker_count(conf), conf.max_connections as usize)?;
         let rtmp = listen_rtmp(conf, &workers, Rtmp::new(hub.clone(), admission.clone(), conf.clone()))?;
-        let api = headwater_api::router(headwater_api::State::new(
-            hub.clone(),
-            stats.clone(),
-            settings(conf, rtmp),
-        ));
-        let mut rest = hls.router();
-        if conf.api_shares_http_port() {
-            rest = rest.merge(api.clone());
-        }
+        let api = headwater_api::State::new(hub.clone(), stats.clone(), settings(conf, rtmp));
+        let rest = beside_streams(conf, &api);
         let http = listen_http(conf, &workers, HttpLive::new(hub.clone(), admission, conf.clone(), rest))?;
         control.block_on(listen_control(conf, api))?;
         let console = conf.console.enabled.then(|| conf.console.listen.port);
@@ -240,12 +236,28 @@ impl Server {
 fn worker_count(conf: &Conf) -> usize {
     match conf.workers {
         0 => std::thread::available_parallelism().map_or(1, Into::into),
-        n => n,
+        n => n as usize,
     }
 }
 
-fn id_file(conf: &Conf, start: &Start) -> PathBuf {
-    if start.everything { conf.data_dir.join("headwater.id") } else { conf.pid.with_extension("id") }
+/// Who this server is; the id is kept beside its data, or beside its pid file.
+fn identity(conf: &Conf, start: &Start) -> Identity {
+    let file =
+        if start.everything { conf.data_dir.join("headwater.id") } else { conf.pid.with_extension("id") };
+    let (identity, error) = Identity::load(&file, conf.server_id.as_deref().unwrap_or_default());
+    if let Some(error) = error {
+        tracing::warn!("{error}");
+    }
+    identity
+}
+
+fn stats_options(conf: &Conf) -> headwater_stats::Options {
+    headwater_stats::Options { machine: conf.stats.enabled, disks: conf.stats.disk.clone() }
+}
+
+/// The directory of a file.
+fn parent(path: &Path) -> PathBuf {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from)
 }
 
 /// How each stream is kept, by its vhost.
@@ -261,8 +273,44 @@ fn stream_options(conf: Arc<Conf>) -> impl Fn(&StreamName) -> Options {
     }
 }
 
-fn settings(conf: &Conf, rtmp: u16) -> Settings {
-    todo
+/// What the API needs of the configuration.
+fn settings(conf: &Conf, rtmp_port: u16) -> Settings {
+    let (api, http) = (&conf.http_api, &conf.http_server);
+    let hls = conf.vhost(DEFAULT_VHOST).map_or(10.0, |v| v.hls.hls_fragment.as_secs_f64());
+    let mut settings = Settings {
+        auth: api
+            .auth
+            .enabled
+            .then(|| Auth { username: api.auth.username.clone(), password: api.auth.password.clone() }),
+        crossdomain: http.crossdomain,
+        hosts: Vec::new(),
+        http_api_enabled: api.enabled,
+        http_api_listen: api.listen.to_string(),
+        raw_api: RawApiSettings { enabled: api.raw_api.enabled, allow_reload: api.raw_api.allow_reload },
+        exporter: conf
+            .exporter
+            .enabled
+            .then(|| Exporter { label: conf.exporter.label.clone(), tag: conf.exporter.tag.clone() }),
+        vhosts: conf.vhosts().iter().map(|v| vhost_settings(v)).collect(),
+        rtmp_ip: conf.listen.first().map(|e| e.ip).filter(|ip| !ip.is_unspecified() && !ip.is_loopback()),
+        ..Settings::default()
+    };
+    let console = &mut settings.console;
+    console.version = env!("CARGO_PKG_VERSION").to_owned();
+    console.rtmp_port = rtmp_port;
+    console.http_port = http.enabled.then_some(http.listen.port);
+    console.https_port = http.https.enabled.then_some(http.https.listen.port);
+    console.api_port = api.enabled.then_some(api.listen.port);
+    console.hls_fragment_s = hls;
+    settings
+}
+
+fn vhost_settings(vhost: &Vhost) -> VhostSettings {
+    VhostSettings {
+        name: vhost.name.clone(),
+        enabled: vhost.enabled,
+        hls_fragment_s: vhost.hls.enabled.then(|| vhost.hls.hls_fragment.as_secs_f64()),
+    }
 }
 
 fn address(endpoint: &Endpoint) -> SocketAddr {
@@ -318,13 +366,40 @@ fn listen(
     workers.listen(addr, serve).map_err(|e| PortError::new(addr, service, directive, e))
 }
 
+/// One listener serves both when their endpoints are the same (srs-interfaces 3.4).
+fn api_shares_http_port(conf: &Conf) -> bool {
+    conf.http_api.enabled && conf.http_server.enabled && conf.http_api.listen == conf.http_server.listen
+}
+
+/// What the streams port serves before its static files.
+fn beside_streams(conf: &Conf, api: &Arc<ApiState>) -> Router {
+    let paths = match api_shares_http_port(conf) {
+        true => headwater_api::paths(api.clone()),
+        false => {
+            let paths = headwater_api::paths(api.clone());
+            let versions = tower::service_fn(move |request: Request| paths.clone().oneshot(request));
+            Router::new().route("/api/v1/versions", any_service(versions))
+        }
+    };
+    paths.layer(axum::middleware::from_fn(name_peer))
+}
+
+/// The API knows its peers by an extension of its own.
+async fn name_peer(mut request: Request, next: Next) -> Response {
+    if let Some(&ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+        request.extensions_mut().insert(Peer(peer));
+    }
+    next.run(request).await
+}
+
 /// Binds the API and console ports.
-async fn listen_control(conf: &Conf, api: Router) -> Result<(), StartError> {
+async fn listen_control(conf: &Conf, state: Arc<ApiState>) -> Result<(), StartError> {
+    let api = headwater_api::router(state.clone());
     let bind = async |addr, service, directive, tls, router| {
         http::serve(addr, tls, router).await.map_err(|e| PortError::new(addr, service, directive, e))
     };
     let http_api = &conf.http_api;
-    if http_api.enabled && !conf.api_shares_http_port() {
+    if http_api.enabled && !api_shares_http_port(conf) {
         bind(address(&http_api.listen), "the HTTP API", "http_api.listen", None, api.clone()).await?;
         if http_api.https.enabled {
             let tls = Some(https_acceptor(&http_api.https.cert, &http_api.https.key)?);
@@ -336,7 +411,7 @@ async fn listen_control(conf: &Conf, api: Router) -> Result<(), StartError> {
         bind(address(&conf.exporter.listen), "the exporter", "exporter.listen", None, api.clone()).await?;
     }
     if conf.console.enabled {
-        let router = console::router().merge(headwater_api::console_paths(api));
+        let router = console::router().merge(headwater_api::paths(state));
         bind(address(&conf.console.listen), "the console", "console.listen", None, router.clone()).await?;
         if conf.console.https.enabled {
             let tls = Some(https_acceptor(&conf.console.https.cert, &conf.console.https.key)?);

@@ -43,7 +43,7 @@ impl PortError {
 fn owner(port: u16) -> Option<String> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"].iter().find_map(|table| {
         let text = fs::read_to_string(table).ok()?;
-        text.lines().skip(1).find_map(|line| listening_inode(line, port))
+        text.lines().skip(1).find_map(|line| listening_inode(line, port)).map(str::to_owned)
     })?;
     let wanted = format!("socket:[{inode}]");
     let pid = fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {

@@ -16,7 +16,7 @@ pub struct TlsError {
 }
 
 /// Loads a certificate chain and its key, both PEM. `alpn` lists the protocols offered, best first.
-pub fn acceptor(cert: &Path, key: &Path, alpn: &[&[u8]]) -> Result<TlsAcceptor, TlsError> {
+pub(crate) fn acceptor(cert: &Path, key: &Path, alpn: &[&[u8]]) -> Result<TlsAcceptor, TlsError> {
     let bad_cert = |cause: String| TlsError { path: cert.to_owned(), directive: "cert", cause };
     let bad_key = |cause: String| TlsError { path: key.to_owned(), directive: "key", cause };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
