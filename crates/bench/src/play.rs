@@ -15,7 +15,7 @@ use crate::report::{self, Failures};
 use crate::summary::{Samples, Summary};
 use crate::target::{Protocol, Target, TargetError};
 use crate::{dial, open_files};
-use hls::{Counter, HlsPlayer};
+use hls::{Counter, HlsError, HlsPlayer};
 use probe::{Open, Seen};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -197,7 +197,7 @@ async fn run_hls(args: &Args, server: SocketAddr) -> Result<Played, RunError> {
         let target = args.target(index);
         async move { HlsPlayer::connect(&target, server, index, counter).await }
     };
-    let done = |connected: Result<HlsPlayer, _>| match connected {
+    let done = |connected: Result<HlsPlayer, HlsError>| match connected {
         Ok(player) => drop(playing.spawn(player.play())),
         Err(error) => failures.add(&error),
     };
@@ -205,6 +205,9 @@ async fn run_hls(args: &Args, server: SocketAddr) -> Result<Played, RunError> {
     sleep(args.window.warm_up()).await;
     let snapshot = || counters.iter().map(|counter| counter.received()).collect::<Snapshot>();
     let (delivery, cost) = measure(snapshot, &mut watch, args.measure(HLS_EDGE)).await?;
+    while let Some(ended) = playing.try_join_next() {
+        ended.iter().for_each(|error| failures.add(error));
+    }
     Ok(Played {
         protocol: Protocol::Hls,
         asked: args.players,

@@ -78,29 +78,37 @@ impl HlsPlayer {
         })
     }
 
-    /// Plays until the connection ends.
-    pub(crate) async fn play(mut self) {
+    /// Plays until the connection ends; says why it did.
+    pub(crate) async fn play(mut self) -> HlsError {
+        let counter = self.counter.clone();
+        let error = self.rounds().await;
+        counter.closed.store(true, Ordering::Relaxed);
+        error
+    }
+
+    async fn rounds(&mut self) -> HlsError {
         let mut last = Instant::now();
-        while let Ok(next) = self.round().await {
-            let silence = last.elapsed().as_secs_f64();
-            if next.fetched > 0 {
-                last = Instant::now();
-            } else if silence > next.target * STALL {
-                self.counter.stalls.fetch_add(1, Ordering::Relaxed);
+        loop {
+            let round = match self.round().await {
+                Ok(round) => round,
+                Err(error) => return error,
+            };
+            let stalled = last.elapsed().as_secs_f64() > round.target * STALL;
+            if round.fetched > 0 || stalled {
+                self.counter.stalls.fetch_add(u64::from(stalled), Ordering::Relaxed);
                 last = Instant::now();
             }
-            sleep(Duration::from_secs_f64((next.target * RELOAD).clamp(0.1, 10.0))).await;
+            sleep(Duration::from_secs_f64((round.target * RELOAD).clamp(0.1, 10.0))).await;
         }
-        self.counter.closed.store(true, Ordering::Relaxed);
     }
 
     /// Fetches the playlist and what is new in it.
-    pub(crate) async fn round(&mut self) -> Result<Round, HlsError> {
+    async fn round(&mut self) -> Result<Round, HlsError> {
         let text = self.fetch_playlist().await?;
         let playlist = Playlist::parse(&text);
         if let Some(variant) = playlist.variant {
             self.playlist = resolve(&self.playlist, variant);
-            return Ok(Round { fetched: 0, target: 0.0 });
+            return Ok(Round { fetched: 0, target: playlist.target });
         }
         let mut fetched = 0;
         for segment in playlist.after(self.newest.as_deref()) {
@@ -161,8 +169,8 @@ impl HlsPlayer {
 }
 
 /// What one look at the playlist brought.
-pub(crate) struct Round {
-    pub(crate) fetched: usize,
+struct Round {
+    fetched: usize,
     /// Target duration, seconds.
     target: f64,
 }
@@ -236,5 +244,49 @@ mod tests {
         assert_eq!(resolve("/live/a.m3u8?x=/y", "a-1.ts"), "/live/a-1.ts");
         assert_eq!(resolve("/live/a.m3u8", "/b.ts"), "/b.ts");
         assert_eq!(resolve("/live/a.m3u8", "http://h:1/c/d.ts?e"), "/c/d.ts?e");
+    }
+
+    /// Answers every request on one connection: `a.m3u8` with a playlist, `.ts` with 300,000 bytes, else 404.
+    async fn serve(listener: tokio::net::TcpListener) {
+        let (mut io, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while io.read_buf(&mut request).await.is_ok_and(|n| n > 0) {
+            if !request.ends_with(b"\r\n\r\n") {
+                continue;
+            }
+            let line = String::from_utf8(std::mem::take(&mut request)).unwrap();
+            let (status, body) = match line.split(' ').nth(1) {
+                Some("/live/a.m3u8") => ("200 OK", MEDIA.as_bytes().to_vec()),
+                Some("/live/a-3.ts") => ("200 OK", vec![7; 300_000]),
+                _ => ("404 Not Found", Vec::new()),
+            };
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+            io.write_all(head.as_bytes()).await.unwrap();
+            io.write_all(&body).await.unwrap();
+        }
+    }
+
+    async fn player(path: &str) -> HlsPlayer {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(serve(listener));
+        let target = format!("http://{address}{path}").parse().unwrap();
+        HlsPlayer::connect(&target, address, 0, Arc::default()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn segments_come_over_one_connection_and_only_once() {
+        let mut player = player("/live/a.m3u8").await;
+        let fetched = [player.round().await.unwrap().fetched, player.round().await.unwrap().fetched];
+        assert_eq!(fetched, [1, 0]);
+        assert_eq!(player.counter.received(), Received { bytes: 300_000, stalls: 0, closed: false });
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_is_not_there_ends_the_player_with_the_reason() {
+        let player = player("/live/other.m3u8").await;
+        let counter = player.counter.clone();
+        assert!(matches!(player.play().await, HlsError::Http(HttpError::Status(404))));
+        assert!(counter.received().closed);
     }
 }
