@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::directive::{Directive, Place, section};
+use crate::directive::Directive;
 use crate::endpoint::Endpoint;
 use crate::scope::{Scope, Section};
+use crate::section::{Place, section};
 use crate::sections::*;
 use crate::tree::print;
 

@@ -21,6 +21,7 @@ mod load;
 mod nearest;
 mod parse;
 mod scope;
+mod section;
 mod sections;
 mod tree;
 mod validate;

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::directive::{Defaults, Directive, Kind, Place, Spec, env_names, join};
+use crate::directive::{Directive, Kind};
 use crate::env::Env;
 use crate::error::Warning;
+use crate::section::{Defaults, Place, Spec, env_names, join};
 use crate::tree::{Span, Statement, Word, first};
 use crate::value::{Value, leading_float};
 

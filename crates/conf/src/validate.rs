@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 
 use crate::conf::Conf;
-use crate::directive::{Directive, Origin, Status, children, directive, directives, join};
+use crate::directive::{Directive, Origin, Status, children, directive, directives};
 use crate::env::{Env, PROCESS_VARIABLES};
 use crate::error::ConfError;
 use crate::nearest::nearest;
 use crate::scope::Reading;
+use crate::section::join;
 use crate::tree::{Span, Statement, first};
 
 /// Checks the names in the tree, and the rules that are about how it is written.
@@ -24,6 +25,7 @@ pub(crate) fn check_tree(statements: &[Statement], reading: &Reading<'_>) -> Res
 /// Every name must be one of its block's, or the block one that takes any.
 fn check_names(statements: &[Statement], path: &str, reading: &Reading<'_>) -> Result<(), ConfError> {
     let open = directive(path).is_some_and(|block| block.open);
+    mention_duplicates(statements, path, reading);
     for statement in statements {
         let name = &statement.name;
         let inner = join(path, &name.text);
@@ -43,6 +45,21 @@ fn check_names(statements: &[Statement], path: &str, reading: &Reading<'_>) -> R
         }
     }
     Ok(())
+}
+
+/// Of two blocks of one name the first is used, where the block is not one that may stand several times; of two
+/// vhosts of one name too.
+fn mention_duplicates(statements: &[Statement], path: &str, reading: &Reading<'_>) {
+    let mut seen = HashSet::new();
+    for statement in statements {
+        let name = &statement.name;
+        let single = directive(&join(path, &name.text)).is_some_and(|row| row.is_block() && !row.repeated);
+        let vhost = path.is_empty() && name.text == "vhost";
+        let key = (&name.text, if vhost { statement.arg0() } else { "" });
+        if (single || vhost) && !seen.insert(key) {
+            reading.warn(&name.span, format!("a second '{}' of the same name is ignored", name.text));
+        }
+    }
 }
 
 fn unknown(name: &str, path: &str) -> String {
@@ -65,7 +82,7 @@ fn elsewhere(name: &str) -> Option<&'static str> {
 /// written is what happens anyway.
 fn mention(row: &Directive, statement: &Statement, reading: &Reading<'_>) {
     let inside_unserved = directive(row.parent()).is_some_and(|block| !block.served);
-    let harmless = row.status == Status::U && !row.default.is_empty() && statement.arg0() == row.default;
+    let harmless = row.status == Status::Unused && !row.default.is_empty() && statement.arg0() == row.default;
     if row.served
         || harmless
         || inside_unserved
@@ -80,7 +97,7 @@ fn mention(row: &Directive, statement: &Statement, reading: &Reading<'_>) {
 fn without_effect(row: &Directive) -> String {
     match (row.origin, row.status) {
         (Origin::OlderSrs, _) => format!("'{}' belongs to an older release: it has no effect", row.path),
-        (_, Status::U) => format!("'{}' is accepted for compatibility: it has no effect", row.path),
+        (_, Status::Unused) => format!("'{}' is accepted for compatibility: it has no effect", row.path),
         _ => format!("'{}' is not served by this version of Headwater yet: it has no effect", row.path),
     }
 }

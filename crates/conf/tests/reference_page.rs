@@ -99,11 +99,11 @@ fn line(row: &Directive) -> String {
 
 fn status(status: Status) -> &'static str {
     match status {
-        Status::S => "stable",
-        Status::X => "experimental",
-        Status::D => "deprecated",
-        Status::U => "no effect",
-        Status::T => "guard",
+        Status::Stable => "stable",
+        Status::Experimental => "experimental",
+        Status::Deprecated => "deprecated",
+        Status::Unused => "no effect",
+        Status::Guard => "guard",
     }
 }
 

@@ -475,3 +475,14 @@ fn a_directive_without_effect_is_mentioned_if_it_asks_for_something_else() {
         "{warnings:?}"
     );
 }
+
+#[test]
+fn of_two_blocks_of_one_name_the_first_is_used() {
+    let text = "listen 1; daemon off; vhost v { play { gop_cache off; } play { gop_cache on; } } vhost v { enabled off; }";
+    assert!(!load(text).vhost("v").unwrap().play.gop_cache);
+    let warnings = warnings(text);
+    assert!(
+        warnings.len() == 2 && warnings.iter().all(|warning| warning.contains("is ignored")),
+        "{warnings:?}"
+    );
+}

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::directive::{Kind, section};
+use crate::directive::Kind;
+use crate::section::section;
 use crate::value::{Odd, Value};
 
 section! {

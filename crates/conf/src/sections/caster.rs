@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::directive::section;
+use crate::section::section;
 
 section! {
     /// Protocol converter. One live listener per caster type: a second enabled block of the same type

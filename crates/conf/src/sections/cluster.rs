@@ -1,6 +1,6 @@
 //! Edges, origin clusters and forwarding.
 
-use crate::directive::section;
+use crate::section::section;
 
 section! {
     /// Edge / origin cluster.

@@ -1,7 +1,7 @@
 //! The web console's listener.
 
-use crate::directive::section;
 use crate::endpoint::Endpoint;
+use crate::section::section;
 use crate::sections::Tls;
 
 section! {

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::directive::{Directive, Place, section};
+use crate::directive::Directive;
 use crate::scope::{Scope, Section};
+use crate::section::{Place, section};
 
 section! {
     /// Run programs on publish.

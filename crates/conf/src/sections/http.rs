@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::directive::section;
 use crate::endpoint::Endpoint;
+use crate::section::section;
 
 section! {
     /// HTTP management API.

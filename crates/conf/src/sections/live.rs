@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::directive::section;
+use crate::section::section;
 
 section! {
     /// Static files per vhost (legacy name http).

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::directive::section;
+use crate::section::section;
 use crate::value::choice;
 
 section! {

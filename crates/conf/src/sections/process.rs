@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::directive::section;
+use crate::section::section;
 use crate::value::choice;
 
 section! {

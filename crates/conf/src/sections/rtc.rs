@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::directive::section;
 use crate::endpoint::Endpoint;
+use crate::section::section;
 
 section! {
     /// WebRTC server.

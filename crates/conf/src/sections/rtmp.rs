@@ -1,7 +1,7 @@
 //! RTMP listeners.
 
-use crate::directive::section;
 use crate::endpoint::Endpoint;
+use crate::section::section;
 
 section! {
     /// RTMP listener, as later releases write it. [`crate::Conf`] has the values in effect at its root.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::directive::section;
+use crate::section::section;
 use crate::sections::TimeJitter;
 use crate::value::choice;
 

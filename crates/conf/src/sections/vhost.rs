@@ -1,6 +1,6 @@
 //! Virtual hosts.
 
-use crate::directive::section;
+use crate::section::section;
 use crate::sections::*;
 
 section! {
