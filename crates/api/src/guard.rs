@@ -76,12 +76,12 @@ fn judge(settings: &Settings, request: &Parts) -> Result<(), (StatusCode, &'stat
 
 /// Whether a page of another origin makes the request. Requests without the headers are not made by a browser.
 fn is_foreign(headers: &HeaderMap) -> bool {
-    let cross_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
-    let Some(origin) = headers.get(ORIGIN) else { return cross_site };
+    let elsewhere = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
+    let Some(origin) = headers.get(ORIGIN) else { return elsewhere };
     let origin = origin.to_str().ok().and_then(|text| text.split_once("://"));
     let same = origin
         .is_some_and(|(_, authority)| host(headers).is_some_and(|host| host.eq_ignore_ascii_case(authority)));
-    cross_site || !same
+    elsewhere || !same
 }
 
 fn host(headers: &HeaderMap) -> Option<&str> {
@@ -175,8 +175,12 @@ mod tests {
 
     #[test]
     fn an_image_of_another_site_changes_nothing() {
-        let headers = [("host", "127.0.0.1:1985"), ("sec-fetch-site", "cross-site")];
-        assert_eq!(status(&request(HERE, Method::GET, &headers, true)), 403);
+        let check = |site| {
+            let headers = [("host", "127.0.0.1:1985"), ("sec-fetch-site", site)];
+            status(&request(HERE, Method::GET, &headers, true))
+        };
+        assert_eq!((check("cross-site"), check("same-site")), (403, 403));
+        assert_eq!((check("same-origin"), check("none")), (200, 200));
     }
 
     #[test]

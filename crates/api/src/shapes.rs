@@ -424,9 +424,11 @@ pub struct Meminfos {
 
 /// Licence and authors.
 #[derive(Clone, Debug, serde::Serialize, ToSchema)]
-#[allow(missing_docs, reason = "plain words")]
 pub struct Authors {
+    /// SPDX expression.
+    #[schema(example = "MIT OR Apache-2.0")]
     pub license: &'static str,
+    /// Who wrote it.
     pub contributors: &'static str,
 }
 
@@ -447,24 +449,38 @@ pub struct Features {
     pub features: FeatureFlags,
 }
 
-/// What is served.
+/// What is served, by SRS's names.
 #[derive(Clone, Debug, serde::Serialize, ToSchema)]
-#[allow(missing_docs, reason = "SRS's names of its features")]
 pub struct FeatureFlags {
+    /// TLS: RTMPS and HTTPS.
     pub ssl: bool,
+    /// HLS.
     pub hls: bool,
+    /// HDS.
     pub hds: bool,
+    /// HTTP callbacks.
     pub callback: bool,
+    /// This API.
     pub api: bool,
+    /// The HTTP server for streams and files.
     pub httpd: bool,
+    /// Recording.
     pub dvr: bool,
+    /// Transcoding by FFmpeg.
     pub transcode: bool,
+    /// Ingest by FFmpeg.
     pub ingest: bool,
+    /// Statistics.
     pub stat: bool,
+    /// Stream casters.
     pub caster: bool,
+    /// Many messages in one system call.
     pub complex_send: bool,
+    /// TCP_NODELAY can be set.
     pub tcp_nodelay: bool,
+    /// The socket send buffer can be set.
     pub so_sendbuf: bool,
+    /// Merged reads can be set.
     pub mr: bool,
 }
 
@@ -838,11 +854,14 @@ pub struct ClusterData {
 
 /// The question, as understood.
 #[derive(Clone, Debug, serde::Serialize, ToSchema)]
-#[allow(missing_docs, reason = "plain words")]
 pub struct ClusterQuery {
+    /// Address of the client.
     pub ip: String,
+    /// Virtual host.
     pub vhost: String,
+    /// App.
     pub app: String,
+    /// Stream name.
     pub stream: String,
 }
 

@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a world that cannot be set up fails its test")]
 
 use headwater_hub::{Attached, Hub, Options, Publisher, Session, SessionId, SessionInfo, Stream, StreamName};
-use headwater_stats::{ClientFilter, Identity, Page, Rate, Stats, StreamFilter, StreamStat, Traffic};
+use headwater_stats::{
+    ClientFilter, Identity, Page, Rate, Stats, StreamFilter, StreamStat, Traffic, VHOSTS_MAX,
+};
+use proptest::prelude::*;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -176,6 +180,74 @@ fn another_session_of_the_same_id_takes_its_place() {
     drop(two);
     assert_eq!(world.stats.totals().clients, 0);
     assert!(world.streams().is_empty());
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Play { vhost: u8, stream: u8 },
+    Send { who: usize, bytes: u32 },
+    Leave { who: usize },
+    Tick,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        3 => (0u8..2, 0u8..3).prop_map(|(vhost, stream)| Op::Play { vhost, stream }),
+        4 => (0usize..20, any::<u32>()).prop_map(|(who, bytes)| Op::Send { who, bytes }),
+        2 => (0usize..20).prop_map(|who| Op::Leave { who }),
+        1 => Just(Op::Tick),
+    ]
+}
+
+proptest! {
+    /// Whatever comes and goes: streams are those with clients, and no byte is lost or counted twice.
+    #[test]
+    fn the_sums_agree(ops in prop::collection::vec(op(), 1..80)) {
+        let world = World::new();
+        let mut players: Vec<Attached> = Vec::new();
+        let mut sent: HashMap<String, u64> = HashMap::new();
+        let mut now = Instant::now();
+        for op in ops {
+            match op {
+                Op::Play { vhost, stream } => players.push(world.play(&format!("v{vhost}"), &format!("s{stream}"))),
+                Op::Send { who, bytes } if who < players.len() => {
+                    let player = &players[who];
+                    player.session().sent.add(bytes.into());
+                    *sent.entry(player.stream().name().vhost().into()).or_default() += u64::from(bytes);
+                }
+                Op::Leave { who } if who < players.len() => drop(players.swap_remove(who)),
+                Op::Tick => {
+                    now += Duration::from_secs(3);
+                    world.stats.tick(now);
+                }
+                Op::Send { .. } | Op::Leave { .. } => {}
+            }
+        }
+        let mut names: Vec<StreamName> = players.iter().map(|p| p.stream().name().clone()).collect();
+        names.sort();
+        names.dedup();
+        let mut listed: Vec<StreamName> = world.streams().into_iter().map(|s| s.name).collect();
+        listed.sort();
+        prop_assert_eq!(listed, names);
+        prop_assert_eq!(world.streams().iter().map(|s| s.clients).sum::<usize>(), players.len());
+        let vhosts = world.stats.vhosts();
+        prop_assert_eq!(vhosts.iter().map(|v| v.clients).sum::<usize>(), players.len());
+        prop_assert_eq!(vhosts.iter().map(|v| v.streams).sum::<usize>(), world.streams().len());
+        for vhost in &vhosts {
+            prop_assert_eq!(vhost.traffic.sent, sent.get(&*vhost.name).copied().unwrap_or_default());
+        }
+        prop_assert_eq!(world.stats.totals().traffic.sent, sent.values().sum::<u64>());
+    }
+}
+
+#[test]
+fn vhosts_are_bounded() {
+    let world = World::new();
+    let _player = world.play("kept", "a");
+    (0..VHOSTS_MAX + 10).for_each(|n| drop(world.play(&format!("v{n}"), "a")));
+    let vhosts = world.stats.vhosts();
+    assert_eq!(vhosts.len(), VHOSTS_MAX);
+    assert!(vhosts.iter().any(|vhost| &*vhost.name == "kept"), "one in use never goes");
 }
 
 #[test]
