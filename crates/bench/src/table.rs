@@ -162,10 +162,10 @@ enum Way {
 }
 
 impl Way {
-    fn name(self) -> &'static str {
+    fn protocol(self) -> &'static str {
         match self {
-            Way::Rtmp => "RTMP play",
-            Way::Flv => "HTTP-FLV play",
+            Way::Rtmp => "RTMP",
+            Way::Flv => "HTTP-FLV",
         }
     }
 
@@ -232,7 +232,7 @@ impl Bench {
     }
 
     fn play_name(&self, way: Way, batch: u64) -> String {
-        format!("{}, {} × 2.1 Mb/s, {batch} ms", way.name(), self.scale.players)
+        format!("{} play, {} × 2.1 Mb/s, {batch} ms", way.protocol(), self.scale.players)
     }
 
     /// CPU seconds for each GB, when it could be measured.
@@ -249,7 +249,7 @@ impl Bench {
                 let target = verdict::play(&played, self.floors.at(batch));
                 self.rows.push(row::play(work, name, &played, Some(target)));
                 if workers == 1 && batch == 350 {
-                    let work = format!("memory for each player, {}", way.name());
+                    let work = format!("memory for each player, {}", way.protocol());
                     self.rows.push(row::memory(work, played.cost.as_ref(), verdict::PLAYER_MEMORY, &played));
                 }
                 played.cost.map(|cost| cost.per_gb_s)
@@ -344,15 +344,12 @@ impl Bench {
     /// A few players on an idle server: how late frames are, and how soon the first picture comes.
     async fn latency_and_first_frame(&mut self) {
         for way in [Way::Rtmp, Way::Flv] {
-            let (work, name) = (
-                format!("added latency, RTMP in, {} out", &way.name()[..way.name().len() - 5]),
-                headwater(2),
-            );
+            let (work, name) = (format!("added latency, RTMP in, {} out", way.protocol()), headwater(2));
             say(&work, &name);
             match self.idle(way).await {
                 Ok(played) => {
                     self.rows.push(row::latency(work, name.clone(), &played));
-                    let work = format!("first picture of a new player, {}", way.name());
+                    let work = format!("first picture of a new player, {}", way.protocol());
                     self.rows.push(row::first_picture(work, name, &played));
                 }
                 Err(error) => self.fail(work, &name, &error),
