@@ -1,5 +1,5 @@
 use crate::shapes::Console;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What the API needs of the configuration; made by the server.
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// `http_api.enabled`, as `rpc=raw` tells.
     pub http_api_enabled: bool,
-    /// `http_api.listen`, as written in the configuration.
+    /// `http_api.listen`: a port, or address and port. One that means every address is told as a bare port.
     pub http_api_listen: String,
     /// `http_api.raw_api`.
     pub raw_api: RawApiSettings,
@@ -25,6 +25,16 @@ pub struct Settings {
     pub rtmp_ip: Option<IpAddr>,
     /// What `/api/v1/console` answers. Its RTMP port is that of the first RTMP listener.
     pub console: Console,
+}
+
+impl Settings {
+    /// `http_api.listen` as configurations write it: `0.0.0.0:1985` and `[::]:1985` are `1985`.
+    pub(crate) fn api_listen(&self) -> String {
+        match self.http_api_listen.parse::<SocketAddr>() {
+            Ok(addr) if addr.ip().is_unspecified() => addr.port().to_string(),
+            _ => self.http_api_listen.clone(),
+        }
+    }
 }
 
 /// User and password of HTTP Basic authentication.

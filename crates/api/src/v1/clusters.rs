@@ -46,9 +46,9 @@ fn origin(state: &State, vhost: String, coworker: &str) -> ClusterOrigin {
         None if !asked_by.is_empty() => asked_by.to_owned(),
         None => local_ip().to_string(),
     };
-    let listen = &state.settings.http_api_listen;
+    let listen = state.settings.api_listen();
     let bare = listen.bytes().all(|b| b.is_ascii_digit());
-    let api = if bare { format!("{ip}:{listen}") } else { listen.clone() };
+    let api = if bare { format!("{ip}:{listen}") } else { listen };
     let port = state.settings.console.rtmp_port;
     ClusterOrigin { ip, port, vhost, routers: vec![api.clone()], api }
 }

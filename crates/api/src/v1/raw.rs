@@ -42,7 +42,7 @@ fn config(state: &State) -> RawConfig {
     };
     let http_api = RawHttpApi {
         enabled: settings.http_api_enabled,
-        listen: settings.http_api_listen.clone(),
+        listen: settings.api_listen(),
         crossdomain: settings.crossdomain,
         raw_api,
     };

@@ -278,3 +278,19 @@ async fn clusters_tell_who_publishes() {
     assert_eq!((&origin["ip"], &origin["port"]), (&"198.51.100.5".into(), &1935.into()));
     assert_eq!(origin["routers"], serde_json::json!(["198.51.100.5:1985"]));
 }
+
+#[tokio::test]
+async fn listening_everywhere_is_told_as_a_port() {
+    for (listen, told, api) in [
+        ("1985", "1985", "198.51.100.5:1985"),
+        ("0.0.0.0:1985", "1985", "198.51.100.5:1985"),
+        ("[::]:1985", "1985", "198.51.100.5:1985"),
+        ("203.0.113.1:1985", "203.0.113.1:1985", "203.0.113.1:1985"),
+    ] {
+        let world = World::new(Settings { http_api_listen: listen.into(), ..settings() });
+        let _publisher = world.publish("cam1");
+        assert_eq!(world.get("/api/v1/raw?rpc=raw").await.json()["http_api"]["listen"], told);
+        let path = "/api/v1/clusters?app=live&stream=cam1&coworker=198.51.100.5";
+        assert_eq!(world.get(path).await.json()["data"]["origin"]["api"], api);
+    }
+}
