@@ -15,23 +15,23 @@ use crate::tree::print;
 section! {
     /// A whole configuration.
     pub struct Conf {
-        /// Server identity shown in API/hooks. Non-empty env > config > id file > random; the chosen value
-        /// is written to the id file.
+        /// Name of this server in the API and in callbacks. If absent it is taken from the id file beside `pid`,
+        /// or made up and written there.
         server_id: Option<String> = Text("name"), "", "R", S.served();
-        /// Pid file; locked with a write lock for the process lifetime.
+        /// Pid file, locked as long as the process lives.
         pid: PathBuf = Path, "./objs/srs.pid", "R", S.served();
         /// Directory for FFmpeg child logs; `/dev/null` disables them.
         ff_log_dir: PathBuf = Path, "./objs", "C", S;
         /// Passed as FFmpeg `-loglevel` for ingest children.
         ff_log_level: String = Choice(&["info", "warning", "error", "fatal", "panic", "quiet", "trace", "debug", "verbose"]), "info", "C", S;
-        /// Cap on TCP clients (RTMP+HTTP*) held by the main server; excess sockets are closed. Must be >0
-        /// and +128 below the open-files limit.
+        /// Most TCP clients at a time (RTMP and HTTP); further ones are closed at once. At least 1, and with 128
+        /// more below the limit of open files.
         max_connections: u32 = Int(""), "1000", "L", S.served();
         /// Go to the background. Headwater always stays in the foreground, and says so.
         daemon: bool = UnlessOff, "on", "R", S.served();
         /// Interval of periodic per-category status log lines.
         pithy_print_ms: Duration = Millis, "10000", "A", S;
-        /// chdir target after config parsing; not applied when empty or exactly `./`.
+        /// Directory to change to after the configuration is read.
         work_dir: PathBuf = Path, "./", "R", S.served();
         /// Quit when the parent pid changes; needs daemon off; refuses to start if ppid is 1.
         asprocess: bool = OnlyOn, "off", "R", S;
@@ -53,8 +53,7 @@ section! {
         auto_reload_for_docker: bool = UnlessOff, "on", "R", S;
         /// Release rate of the tcmalloc allocator.
         tcmalloc_release_rate: f64 = Float(""), "0.8", "R", S;
-        /// Hourly version query to a vendor URL. Note: directive present with any value but `off` enables
-        /// it.
+        /// Ask the vendor of SRS for its newest release every hour.
         query_latest_version: bool = UnlessOff, "off", "R", S;
         /// Delay before the first version query.
         first_wait_for_qlv: Duration = Seconds, "300", "R", S;
@@ -64,7 +63,7 @@ section! {
         workers: u32 = Int(""), "0", "R", S.headwater().served();
         /// Directory of Headwater's own state.
         data_dir: PathBuf = Path, "./data", "R", S.headwater().served();
-        /// Outgoing RTMP chunk size; outside 128..65536 only warns.
+        /// RTMP chunk size towards peers; a size outside 128 to 65536 is used with a warning.
         chunk_size: u32 = Int("bytes"), "60000", "C", S.env(&["SRS_VHOST_CHUNK_SIZE", "SRS_CHUNK_SIZE"]).served();
     }
     blocks {
@@ -72,9 +71,9 @@ section! {
         written: Written = S.flat();
         /// Where and what to log.
         log: Log = S.flat();
-        /// HTTP management API.
+        /// The HTTP API.
         http_api: HttpApi = S.served();
-        /// HTTP streaming + static server (legacy name http_stream).
+        /// Live streams, segments and static files over HTTP.
         http_server: HttpServer = S.formerly(&["http_stream"]).served();
         /// SRT listener (MPEG-TS payload).
         srt_server: SrtServer = X;

@@ -91,8 +91,7 @@ section! {
 }
 
 section! {
-    /// Scope `` (whole vhost), `app`, or `app/stream`. Only the first transcode block of a vhost is ever
-    /// consulted.
+    /// Transcoding by FFmpeg, for the whole vhost, or for `app` or `app/stream` if the block names it.
     pub struct Transcode named scope {
         /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", S;

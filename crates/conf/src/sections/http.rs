@@ -8,10 +8,9 @@ use crate::section::section;
 section! {
     /// HTTP management API.
     pub struct HttpApi {
-        /// Start the API listener. The mux itself always exists (exporter port uses it).
+        /// Start the API listener.
         enabled: bool = OnlyOn, "off", "R", S;
-        /// API endpoint. Same text as http_server.listen (and same https listens) = share the HTTP server
-        /// port.
+        /// API endpoint. If it is that of `http_server`, one port serves both, and both https listen on one port too.
         listen: Endpoint = Address, "1985", "R", S;
     }
     blocks {
@@ -23,7 +22,7 @@ section! {
         https: Tls = S.open().defaults(&[("listen", "1990")]);
     }
     accepts {
-        /// Only echoed by `rpc=raw`; CORS for the API is really controlled by http_server.crossdomain.
+        /// Cross-origin requests to the API are governed by `http_server.crossdomain`.
         "crossdomain" = UnlessOff, "on", "-", U;
     }
 }
@@ -31,15 +30,15 @@ section! {
 section! {
     /// RAW API switches.
     pub struct RawApi {
-        /// Enable rpc=reload / reload-fetch.
+        /// Answer `rpc=reload` and `rpc=reload-fetch`.
         enabled: bool = OnlyOn, "off", "R", S;
         /// Permit rpc=reload.
         allow_reload: bool = OnlyOn, "off", "R", S;
     }
     accepts {
-        /// Accepted, ignored (feature removed).
+        /// Removed from SRS 4.0.
         "allow_query" = OnlyOn, "off", "-", U.no_env();
-        /// Accepted, ignored (feature removed).
+        /// Removed from SRS 4.0.
         "allow_update" = OnlyOn, "off", "-", U.no_env();
     }
 }
@@ -71,15 +70,15 @@ section! {
 }
 
 section! {
-    /// HTTP streaming + static server.
+    /// Live streams, segments and static files over HTTP.
     pub struct HttpServer {
         /// Start the listener.
         enabled: bool = OnlyOn, "off", "R", S;
         /// HTTP endpoint.
         listen: Endpoint = Address, "8080", "R", S;
-        /// Static root; `<dir>/console` is mounted at /console/ on the API mux.
+        /// Directory of the static files.
         dir: PathBuf = Path, "./objs/nginx/html", "R", S;
-        /// CORS headers and OPTIONS handling for all HTTP connections (stream, API, exporter).
+        /// Answer cross-origin requests, on every HTTP port.
         crossdomain: bool = UnlessOff, "on", "C", S;
     }
     blocks {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::section::section;
 
 section! {
-    /// Static files per vhost (legacy name http).
+    /// Static files per vhost.
     pub struct HttpStatic {
         /// Turn it on.
         enabled: bool = OnlyOn, "off", "R (mounted live for newly added vhosts)", S;

@@ -16,15 +16,15 @@ section! {
         hls_fragment: Duration = FloatSeconds, "10", "A", S;
         /// Segment cut and initial TARGETDURATION = fragment × ratio.
         hls_td_ratio: f64 = Float(""), "1.0", "A", S;
-        /// Force cut at fragment × ratio without keyframe / pure audio.
+        /// A segment without a keyframe to cut at is cut at fragment × ratio.
         hls_aof_ratio: f64 = Float(""), "2.1", "A", S;
-        /// Playlist length; hls_ctx session timeout is 2× this.
+        /// Playlist length.
         hls_window: Duration = FloatSeconds, "60", "A", S;
         /// Mux error policy; any other text = disconnect.
         hls_on_error: HlsOnError = Choice(HlsOnError::NAMES), "continue", "L", S;
         /// Directory the files are written to.
         hls_path: Option<PathBuf> = Path, "", "A", S;
-        /// Playlist path under hls_path; vars `[vhost] [app] [stream]`.
+        /// Playlist path under hls_path; with `[vhost]`, `[app]`, `[stream]` replaced.
         hls_m3u8_file: String = Text("template"), "[app]/[stream].m3u8", "A", S;
         /// Path of the segments; variables as `[app]`, `[stream]`, `[seq]`, `[timestamp]` and date parts are replaced.
         hls_ts_file: String = Text("template"), "[app]/[stream]-[seq].ts", "A", S;

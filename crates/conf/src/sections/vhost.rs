@@ -12,7 +12,7 @@ section! {
         min_latency: Option<bool> = OnlyOn, "", "A", S.served();
         /// Send small packets at once (TCP_NODELAY).
         tcp_nodelay: bool = OnlyOn, "off", "A", S.served();
-        /// RTMP chunk size for the vhost. The env var also overrides the root value.
+        /// RTMP chunk size for the vhost; the one of the root if absent.
         chunk_size: Option<u32> = Int("bytes"), "", "C", S.served();
         /// Window for acks this server sends; 0 = follow peer.
         in_ack_size: u32 = Int("bytes"), "0", "C", S.served();
@@ -40,9 +40,9 @@ section! {
         security: Security = S.no_env().served();
         /// Run programs on publish.
         exec: Exec = S.no_env();
-        /// Static files per vhost (legacy name http).
+        /// Static files per vhost.
         http_static: HttpStatic = S.formerly(&["vhost.http"]);
-        /// HTTP-FLV/TS/AAC/MP3.
+        /// Live streams over HTTP: FLV, TS, AAC, MP3.
         http_remux: HttpRemux = S.served();
         /// HTTP callbacks.
         http_hooks: HttpHooks = S;
@@ -56,8 +56,7 @@ section! {
         dvr: Dvr = S;
         /// FFmpeg ingest. Ids must be unique within a vhost (empty id counts).
         ingests as "ingest": Vec<Ingest> = S.repeated().no_env();
-        /// Scope `` (whole vhost), `app`, or `app/stream`. Only the first transcode block of a vhost is
-        /// ever consulted.
+        /// Transcoding by FFmpeg, for the whole vhost, or for `app` or `app/stream` if the block names it.
         transcodes as "transcode": Vec<Transcode> = S.repeated().no_env();
     }
     accepts {
