@@ -91,7 +91,7 @@ section! {
         /// OpenTelemetry-style tracing; only in APM builds.
         tencentcloud_apm: CloudTrace = X.open();
         /// Prometheus.
-        exporter: Exporter = X;
+        exporter: Exporter = X.served();
         /// Periodic POST to a controller.
         heartbeat: Heartbeat = S;
         /// System statistics.

@@ -225,7 +225,6 @@ fn what_is_not_served_yet_loads_with_one_warning_for_its_block() {
             "stream_caster { enabled on; caster gb28181; output rtmp://127.0.0.1/live/[stream]; listen 9000; sip { enabled on; } }",
             "stream_caster",
         ),
-        ("exporter { enabled on; listen 9972; label cn; tag a; }", "exporter"),
         ("heartbeat { enabled on; interval 9.9; url http://127.0.0.1/; }", "heartbeat"),
         ("circuit_breaker { enabled on; high_threshold 90; }", "circuit_breaker"),
     ];

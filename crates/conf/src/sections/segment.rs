@@ -31,9 +31,9 @@ section! {
         /// Base URL put before segment names.
         hls_entry_prefix: String = Text("str"), "", "A", S;
         /// Initial PMT audio codec.
-        hls_acodec: String = Choice(&["aac", "mp3", "an"]), "aac", "A", S;
+        hls_acodec: String = Choice(&["aac", "mp3", "an"]), "aac", "A", S.not_yet();
         /// Initial PMT video codec.
-        hls_vcodec: String = Choice(&["h264", "h265", "vn"]), "h264", "A", S;
+        hls_vcodec: String = Choice(&["h264", "h265", "vn"]), "h264", "A", S.not_yet();
         /// Delete expired segments.
         hls_cleanup: bool = UnlessOff, "on", "A", S;
         /// Delete all files after this idle time; 0 never.
@@ -59,7 +59,7 @@ section! {
         /// Text put before the key path in EXT-X-KEY, without a separator.
         hls_key_url: String = Text("str"), "", "A", S.not_yet();
         /// Audio DTS in TS: on = FLV timestamp, off = derived from counted AAC samples.
-        hls_dts_directly: bool = UnlessOff, "on", "A", S;
+        hls_dts_directly: bool = UnlessOff, "on", "A", S.not_yet();
         /// fMP4 segments instead of TS.
         hls_use_fmp4: bool = OnlyOn, "off", "A", X.later().not_yet();
         /// Path of fMP4 segments.
