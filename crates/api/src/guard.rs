@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
 const NOT_LOCAL: &str = "changes from another machine need a password; set http_api { auth { enabled on; \
-                         username admin; password <yours>; } } in the configuration and authenticate, or call from \
-                         this machine";
+                         username admin; password <yours>; } } in the configuration and authenticate, or call \
+                         127.0.0.1 on the server itself";
 const REBOUND: &str = "the name in the Host header could belong to anybody; call by IP address or localhost, or \
                        authenticate with http_api.auth";
 const FOREIGN: &str = "changes by another web site are refused; call from the same origin, or send DELETE with an \

@@ -74,17 +74,14 @@ impl Sampler {
     /// Reads everything. Takes well under a millisecond; no file that is missing is an error.
     pub(crate) fn sample(&mut self, now: Instant) -> Machine {
         let sampled_ms = now_ms();
+        let process = process(sampled_ms);
         let next = Before {
             at: now,
             times: CpuTimes::parse(&read("/proc/stat")),
-            ticks: 0,
+            ticks: process.ticks(),
             paged: proc::paged(&read("/proc/vmstat")),
             disk_busy_ms: proc::disk_busy_ms(&read("/proc/diskstats"), &self.disks),
         };
-        let mut process = ProcessStat::parse(&read("/proc/self/stat")).unwrap_or_default();
-        process.ok = !process.numbers.is_empty();
-        process.sampled_ms = sampled_ms;
-        let next = Before { ticks: process.ticks(), ..next };
         let mut machine = Machine { ok: true, sampled_ms, process, ..still(sampled_ms) };
         machine.cpu.times = next.times;
         if let Some(before) = &self.before {
@@ -110,6 +107,11 @@ impl Machine {
         self.disk_write_kibps = per_second(write, write_next) as i64;
         self.disk_busy = (per_second(before.disk_busy_ms, next.disk_busy_ms) / 1000.0).min(1.0);
     }
+}
+
+fn process(sampled_ms: i64) -> ProcessStat {
+    let process = ProcessStat::parse(&read("/proc/self/stat")).unwrap_or_default();
+    ProcessStat { ok: !process.numbers.is_empty(), sampled_ms, ..process }
 }
 
 /// What needs no sample before: everything but rates and the process.
