@@ -1,27 +1,35 @@
-//! The floor: what the same delivery costs when a program does nothing but `send`.
+//! The floor: what the same work costs when a program does nothing but `send`, or nothing but `recv`.
 //!
-//! The sending half runs in a process of its own, so that its CPU time can be told from the receiving half's. What
-//! the kernel does for the receiver lands partly on the sender; that is so for every server measured here.
+//! The measured half runs in a process of its own, so that its CPU time can be told from the other half's. What the
+//! kernel does for the receiver lands partly on the sender; that is so for every server measured here.
 
+mod receiver;
 mod sender;
 
 use crate::audience::Audience;
+use crate::broadcast::Broadcast;
 use crate::cost::{Cost, Watch};
 use crate::delivery::{Delivery, LIVE_EDGE, Measure, measure};
 use crate::options::{Bitrate, Window};
 use crate::process::ProcessError;
+use crate::publish::{self, Published, StreamArgs};
+use crate::report::Failures;
+use crate::rtmp::Client;
 use crate::{open_files, report, target};
 use serde::Serialize;
-use std::io::{self, BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 use thiserror::Error;
 
-/// Measure bare `send` calls: the least that a delivery can cost on this machine.
+/// Measure bare `send` or `recv` calls: the least that playing or publishing can cost on this machine.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Connections to send to.
+    /// Connections.
     #[arg(long, default_value_t = 2000)]
     pub(crate) players: usize,
     /// Bits a second for each, like 2.1M.
@@ -32,7 +40,10 @@ pub(crate) struct Args {
     pub(crate) batch: u64,
     #[command(flatten)]
     pub(crate) window: Window,
-    /// Be the sending half: print the port, wait for the players, send until standard input closes.
+    /// Receive from publishers, by epoll, instead of sending to players.
+    #[arg(long)]
+    pub(crate) receive: bool,
+    /// Be the measured half: print the port, wait for the connections, work until standard input closes.
     #[arg(long, hide = true)]
     pub(crate) serve: bool,
 }
@@ -41,14 +52,14 @@ pub(crate) struct Args {
 pub(crate) enum FloorError {
     #[error(transparent)]
     OpenFiles(#[from] open_files::OpenFilesError),
-    #[error("starting the sending half: {0}")]
+    #[error("starting the measured half: {0}")]
     Spawn(io::Error),
-    #[error("the sending half said {line:?} instead of its port")]
+    #[error("the measured half said {line:?} instead of its port")]
     Port { line: String },
-    #[error("connecting to the sending half: {0}")]
+    #[error("connecting to the measured half: {0}")]
     Connect(io::Error),
-    #[error("sending: {0}")]
-    Send(io::Error),
+    #[error("sending or receiving: {0}")]
+    Work(io::Error),
     #[error(transparent)]
     Process(#[from] ProcessError),
 }
@@ -63,11 +74,11 @@ pub(crate) struct Floor {
 
 pub(crate) async fn run(args: &Args) -> Result<Floor, FloorError> {
     open_files::allow(args.players as u64)?;
-    let sender = Sender::start(args)?;
-    let mut watch = Watch::before(Some(sender.child.id()))?;
+    let half = Half::start(args)?;
+    let mut watch = Watch::before(Some(half.child.id()))?;
     let audience = Audience::start();
     for index in 0..args.players {
-        let stream = connect(sender.address, index).map_err(FloorError::Connect)?;
+        let stream = connect(half.address, index).map_err(FloorError::Connect)?;
         audience.add(stream).map_err(FloorError::Connect)?;
     }
     tokio::time::sleep(args.window.warm_up()).await;
@@ -76,10 +87,49 @@ pub(crate) async fn run(args: &Args) -> Result<Floor, FloorError> {
     Ok(Floor { batch_ms: args.batch, delivery, cost })
 }
 
-/// The sending half, in this process.
+/// Publishers that skip the handshake, against bare `recv`.
+pub(crate) async fn run_receive(args: &Args, stream: &StreamArgs) -> Result<Published, FloorError> {
+    open_files::allow(args.players as u64)?;
+    let half = Half::start(args)?;
+    let watch = Watch::before(Some(half.child.id()))?;
+    let broadcast = Broadcast::start(stream.shape());
+    for index in 0..args.players {
+        let client = connect(half.address, index).and_then(Client::without_handshake);
+        broadcast.add(client.map_err(FloorError::Connect)?).map_err(FloorError::Connect)?;
+        // spread over a second, as real publishers do not start together
+        tokio::time::sleep(Duration::from_secs(1) / args.players.max(1) as u32).await;
+    }
+    Ok(publish::measure(&broadcast, watch, args.window, (args.players, Failures::default())).await?)
+}
+
+/// The measured half, in this process.
 pub(crate) fn serve(args: &Args) -> Result<(), FloorError> {
     open_files::allow(args.players as u64)?;
-    sender::serve(args.players, args.bitrate.0, interval(args.batch)).map_err(FloorError::Send)
+    let listener = listen().map_err(FloorError::Work)?;
+    let stop = stop_with_input();
+    if args.receive {
+        return receiver::receive(&listener, args.players, &stop).map(drop).map_err(FloorError::Work);
+    }
+    sender::send(&listener, args.players, args.bitrate.0, interval(args.batch), &stop)
+        .map_err(FloorError::Work)
+}
+
+fn listen() -> io::Result<TcpListener> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    writeln!(io::stdout(), "{}", listener.local_addr()?.port())?;
+    Ok(listener)
+}
+
+/// Becomes true when standard input closes.
+fn stop_with_input() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let told = stop.clone();
+    thread::spawn(move || {
+        // an error is an end too
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        told.store(true, Ordering::Relaxed);
+    });
+    stop
 }
 
 /// Frames come 68 times a second: 25 pictures and 43 pieces of sound.
@@ -96,25 +146,26 @@ fn connect(server: SocketAddr, index: usize) -> io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-struct Sender {
+struct Half {
     child: Child,
     address: SocketAddr,
 }
 
-impl Sender {
+impl Half {
     fn start(args: &Args) -> Result<Self, FloorError> {
         let program = std::env::current_exe().map_err(FloorError::Spawn)?;
         let child = Command::new(program)
             .args(["bench", "floor", "--serve", "--batch", &args.batch.to_string()])
+            .args(args.receive.then_some("--receive"))
             .args(["--players", &args.players.to_string(), "--bitrate", &args.bitrate.0.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(FloorError::Spawn)?;
-        let mut sender = Sender { child, address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) };
-        let port = sender.port()?;
-        sender.address.set_port(port);
-        Ok(sender)
+        let mut half = Half { child, address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)) };
+        let port = half.port()?;
+        half.address.set_port(port);
+        Ok(half)
     }
 
     fn port(&mut self) -> Result<u16, FloorError> {
@@ -126,7 +177,7 @@ impl Sender {
     }
 }
 
-impl Drop for Sender {
+impl Drop for Half {
     fn drop(&mut self) {
         // it may have ended by itself, then there is nothing to end
         let _ = self.child.kill();

@@ -84,6 +84,10 @@ async fn dispatch(cli: &Cli) -> Result<(), Box<dyn Error>> {
         Command::Connect(args) => report::print(&connect::run(args).await?, cli.json)?,
         Command::Table(args) => report::print(&table::run(args).await?, cli.json)?,
         Command::Floor(args) if args.serve => floor::serve(args)?,
+        Command::Floor(args) if args.receive => {
+            let stream = publish::StreamArgs::usual(args.bitrate);
+            report::print(&floor::run_receive(args, &stream).await?, cli.json)?;
+        }
         Command::Floor(args) => report::print(&floor::run(args).await?, cli.json)?,
     }
     Ok(())

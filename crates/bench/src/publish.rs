@@ -55,6 +55,11 @@ pub(crate) struct StreamArgs {
 }
 
 impl StreamArgs {
+    /// 25 pictures a second, a key picture every 2 s.
+    pub(crate) fn usual(bitrate: Bitrate) -> Self {
+        StreamArgs { bitrate, fps: 25, gop: 2.0 }
+    }
+
     pub(crate) fn shape(&self) -> Shape {
         let gop = (self.gop * f64::from(self.fps)).round().clamp(1.0, 100_000.0) as u32;
         Shape { bitrate: self.bitrate.0, fps: self.fps, gop }
@@ -93,14 +98,24 @@ pub(crate) async fn run(args: &Args) -> Result<Published, PublishError> {
     check(args)?;
     open_files::allow(args.publishers as u64)?;
     let server = args.url.resolve(args.remote.allow_remote)?;
-    let mut watch = Watch::before(args.pid)?;
+    let watch = Watch::before(args.pid)?;
     let broadcast = Broadcast::start(args.stream.shape());
     let failures = connect(args, server, &broadcast).await;
-    sleep(args.window.warm_up()).await;
+    Ok(measure(&broadcast, watch, args.window, (args.publishers, failures)).await?)
+}
+
+/// Measures what `broadcast` sends in a window; `connected` is how many publishers were asked for and which failed.
+pub(crate) async fn measure(
+    broadcast: &Broadcast,
+    mut watch: Watch,
+    window: Window,
+    connected: (usize, Failures),
+) -> Result<Published, ProcessError> {
+    sleep(window.warm_up()).await;
     let before = broadcast.sent();
     watch.begin()?;
     let start = Instant::now();
-    sleep(args.window.length()).await;
+    sleep(window.length()).await;
     let after = broadcast.sent();
     let seconds = start.elapsed().as_secs_f64();
     let sent = Sent {
@@ -111,7 +126,8 @@ pub(crate) async fn run(args: &Args) -> Result<Published, PublishError> {
     };
     let cost = watch.end(sent.bytes, sent.open)?;
     let gigabits_per_second = sent.bytes as f64 * 8.0 / 1e9 / seconds;
-    Ok(Published { asked: args.publishers, failures, seconds, sent, gigabits_per_second, cost })
+    let (asked, failures) = connected;
+    Ok(Published { asked, failures, seconds, sent, gigabits_per_second, cost })
 }
 
 fn check(args: &Args) -> Result<(), PublishError> {

@@ -55,6 +55,14 @@ impl Client {
         Ok(Client { stream: stream.into_std()?, session })
     }
 
+    /// A publisher that only sends, for a receiver that does not speak RTMP.
+    pub(crate) fn without_handshake(stream: std::net::TcpStream) -> io::Result<Client> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        let session = Session::new(ClientOptions::new("", Purpose::Publish));
+        Ok(Client { stream, session })
+    }
+
     /// Takes what the server sent; gives what must be sent back.
     pub(crate) fn handle(&mut self, bytes: &[u8]) -> Result<Vec<u8>, RtmpError> {
         self.session.handle(bytes, &mut Vec::new())
@@ -62,11 +70,15 @@ impl Client {
 }
 
 impl Session {
+    fn new(options: ClientOptions) -> Self {
+        let session = ClientSession::new(options, rand::random());
+        Session { session, begun: Instant::now(), early: Vec::new() }
+    }
+
     async fn open(target: &Target, purpose: Purpose, stream: &mut TcpStream) -> Result<Self, RtmpError> {
         let options =
             ClientOptions { chunk_size: CHUNK_SIZE as u32, ..ClientOptions::new(&target.url(), purpose) };
-        let session = ClientSession::new(options, rand::random());
-        let mut session = Session { session, begun: Instant::now(), early: Vec::new() };
+        let mut session = Session::new(options);
         let mut buffer = [0; READ];
         loop {
             let step = session.drain()?;

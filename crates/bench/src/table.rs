@@ -210,8 +210,8 @@ impl Bench {
 
     async fn floor(&self, batch: u64) -> Result<Floor, StepError> {
         let (players, window) = (self.scale.players, self.scale.window);
-        let args = floor::Args { players, bitrate: Bitrate(BITRATE), batch, window, serve: false };
-        // the sending half must be this program, whatever server is measured
+        let args =
+            floor::Args { players, bitrate: Bitrate(BITRATE), batch, window, receive: false, serve: false };
         Ok(floor::run(&args).await?)
     }
 
@@ -296,7 +296,19 @@ impl Bench {
         })
     }
 
+    async fn receive_floor(&mut self) {
+        let work = format!("bare receives from {} publishers", self.scale.publishers);
+        say(&work, "floor");
+        let (players, window, bitrate) = (self.scale.publishers, self.scale.window, Bitrate(BITRATE));
+        let args = floor::Args { players, bitrate, batch: 0, window, receive: true, serve: false };
+        match floor::run_receive(&args, &stream_args(BITRATE)).await {
+            Ok(published) => self.rows.push(row::publish(work, "floor".into(), &published, None)),
+            Err(error) => self.fail(work, "floor", &error.into()),
+        }
+    }
+
     async fn all_publishes(&mut self) {
+        self.receive_floor().await;
         let work = format!("RTMP publish, {} × 2.1 Mb/s", self.scale.publishers);
         let name = headwater(1);
         say(&work, &name);
@@ -414,7 +426,7 @@ fn headwater(workers: usize) -> String {
 }
 
 fn stream_args(bitrate: u64) -> StreamArgs {
-    StreamArgs { bitrate: Bitrate(bitrate), fps: 25, gop: 2.0 }
+    StreamArgs::usual(Bitrate(bitrate))
 }
 
 /// Publishes one stream until dropped, and waits until a GOP of it is there.

@@ -1,8 +1,7 @@
 //! The sending half of the floor: one thread, one `send` for each connection and batch.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,21 +9,15 @@ use std::time::{Duration, Instant};
 /// How soon a full socket is tried again within a batch.
 const RETRY: Duration = Duration::from_millis(5);
 
-/// Sends to `players` connections until standard input closes.
-pub(super) fn serve(players: usize, bitrate: u64, interval: Duration) -> io::Result<()> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    writeln!(io::stdout(), "{}", listener.local_addr()?.port())?;
-    let stop = Arc::new(AtomicBool::new(false));
-    stop_with_input(stop.clone());
-    send_all(accept(&listener, players)?, bitrate, interval, &stop)
-}
-
-fn stop_with_input(stop: Arc<AtomicBool>) {
-    thread::spawn(move || {
-        // an error is an end too
-        let _ = io::stdin().read_to_end(&mut Vec::new());
-        stop.store(true, Ordering::Relaxed);
-    });
+/// Sends to `players` connections until told to stop.
+pub(super) fn send(
+    listener: &TcpListener,
+    players: usize,
+    bitrate: u64,
+    interval: Duration,
+    stop: &AtomicBool,
+) -> io::Result<()> {
+    send_all(accept(listener, players)?, bitrate, interval, stop)
 }
 
 fn accept(listener: &TcpListener, players: usize) -> io::Result<Vec<Connection>> {
@@ -91,6 +84,8 @@ fn send_round(connections: &mut [&mut Connection], total: u64, batch: &[u8]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
+    use std::sync::Arc;
 
     #[test]
     fn every_connection_gets_every_byte_in_batches() {

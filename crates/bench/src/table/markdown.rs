@@ -8,7 +8,7 @@ const ABOUT: &str = "\
 # Performance
 
 What Headwater needs for its work, measured beside two others in the same run on the same machine: a *floor* program
-that does nothing but `send` the same bytes, and nginx with its RTMP module. Clocks and processors differ, so compare
+that does nothing but `send` (or `recv`) the same bytes, and nginx with its RTMP module. Clocks and processors differ, so compare
 within one page, not across pages.
 
 - CPU is seconds of processor time, user and kernel, for each GB (10⁹ bytes) delivered or published. *User* is the
