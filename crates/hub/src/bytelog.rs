@@ -284,6 +284,27 @@ impl View {
         }
     }
 
+    /// The bytes from `at` to `until`, until `out` has [`SLICES_MAX`] pieces; returns the length of those added.
+    pub(crate) fn slices<'a>(
+        &'a self,
+        mut at: u64,
+        until: u64,
+        out: &mut SmallVec<[IoSlice<'a>; 8]>,
+    ) -> usize {
+        let mut len = 0;
+        for chunk in self.chunks.range(self.index(at).min(self.chunks.len())..) {
+            if at >= until || out.len() >= SLICES_MAX || at < chunk.start {
+                break;
+            }
+            let to = (until.min(chunk.end()) - chunk.start) as usize;
+            let piece = &chunk.bytes[(at - chunk.start) as usize..to]; // at lies in the chunk, `to` at most at its end
+            len += piece.len();
+            out.push(IoSlice::new(piece));
+            at = chunk.end();
+        }
+        len
+    }
+
     fn index(&self, at: u64) -> usize {
         self.chunks.partition_point(|c| c.end() <= at)
     }
@@ -346,18 +367,11 @@ impl Cursor {
             len += piece.len();
             out.push(IoSlice::new(piece));
         }
-        let mut at = self.at;
-        for chunk in view.chunks.range(view.index(at).min(view.chunks.len())..) {
-            if at >= until || out.len() >= SLICES_MAX || at < chunk.start {
-                break;
-            }
-            let to = (until.min(chunk.end()) - chunk.start) as usize;
-            let piece = &chunk.bytes[(at - chunk.start) as usize..to]; // at lies in the chunk, `to` at most at its end
-            len += piece.len();
-            out.push(IoSlice::new(piece));
-            at = chunk.end();
-        }
-        len
+        len + view.slices(self.at, until, out)
+    }
+
+    pub(crate) fn has_lead(&self) -> bool {
+        !self.lead.is_empty()
     }
 
     /// `n` bytes were taken.

@@ -144,6 +144,14 @@ struct Inner {
     task: Option<Waker>,
 }
 
+/// The slices of the player before: most players stand at the same position and share them.
+#[derive(Default)]
+struct Shared<'a> {
+    at: u64,
+    slices: SmallVec<[IoSlice<'a>; 8]>,
+    len: usize,
+}
+
 #[derive(Debug)]
 struct Slot {
     io: Rc<TcpStream>,
@@ -317,10 +325,11 @@ impl Fan {
         let mut inner = self.inner.borrow_mut();
         let Inner { view, slots, trailer, .. } = &mut *inner;
         let mut sent = 0;
+        let mut shared = Shared::default();
         for key in from..to {
             let Some(slot) = slots.get_mut(key) else { continue };
             if slot.stalled.is_none() && slot.end.is_none() {
-                sent += slot.serve(view, trailer);
+                sent += slot.serve_shared(view, trailer, &mut shared);
             }
         }
         sent
@@ -353,6 +362,14 @@ async fn run(fan: Rc<Fan>) {
     }
     FANS.with_borrow_mut(|fans| fans.remove(&(Arc::as_ptr(&fan.stream) as usize, fan.format.clone())));
     fan.stream.leave_seat(&fan.format, fan.reader);
+}
+
+fn write(io: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        [] => Ok(0),
+        [one] => io.try_write(one),
+        many => io.try_write_vectored(many),
+    }
 }
 
 /// The oldest position that some player still needs.
@@ -442,16 +459,38 @@ impl Slot {
         sent
     }
 
+    /// Serves a player of a walk: with the slices of the one before, when it stands where that one stood.
+    fn serve_shared<'a>(&mut self, view: &'a View, trailer: &Trailer, shared: &mut Shared<'a>) -> u64 {
+        if self.paused || self.stop_at.is_some() || self.cursor.has_lead() {
+            return self.serve(view, trailer);
+        }
+        if shared.at != self.cursor.at || shared.slices.is_empty() {
+            shared.slices.clear();
+            shared.at = self.cursor.at;
+            shared.len = view.slices(self.cursor.at, view.head, &mut shared.slices);
+        }
+        match write(&self.io, &shared.slices) {
+            Ok(n) if n == shared.len => {
+                self.cursor.at += n as u64;
+                self.session.sent.add(n as u64);
+                // More may lie beyond the slices of one write.
+                n as u64 + if self.cursor.at < view.head { self.serve(view, trailer) } else { 0 }
+            }
+            Ok(n) => {
+                self.cursor.at += n as u64;
+                self.session.sent.add(n as u64);
+                n as u64 + self.serve(view, trailer)
+            }
+            Err(_) => self.serve(view, trailer), // says what to make of the error
+        }
+    }
+
     /// One write; `Ok(0)` when nothing is left to write.
     fn write(&mut self, view: &View) -> io::Result<usize> {
         let until = if self.paused { self.cursor.at } else { self.stop_at.unwrap_or(view.head) };
         let mut slices: SmallVec<[IoSlice<'_>; 8]> = SmallVec::new();
         self.cursor.slices(view, until, &mut slices);
-        let written = match slices.as_slice() {
-            [] => 0,
-            [one] => self.io.try_write(one)?,
-            many => self.io.try_write_vectored(many)?,
-        };
+        let written = write(&self.io, &slices)?;
         drop(slices);
         self.cursor.advance(written);
         Ok(written)
