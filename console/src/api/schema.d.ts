@@ -1,4 +1,4 @@
-/** Shapes of the HTTP API, from docs/openapi.json. Do not edit: `npm run api` writes it. */
+/** Shapes of the HTTP API. Generated from docs/openapi.json by `npm run api`: do not edit. */
 export interface paths {
     "/": {
         parameters: {
@@ -463,7 +463,12 @@ export interface components {
         };
         /** @description Licence and authors. */
         Authors: {
+            /** @description Who wrote it. */
             contributors: string;
+            /**
+             * @description SPDX expression.
+             * @example MIT OR Apache-2.0
+             */
             license: string;
         };
         /** @description A client: a publisher or a player. */
@@ -580,9 +585,13 @@ export interface components {
         };
         /** @description The question, as understood. */
         ClusterQuery: {
+            /** @description App. */
             app: string;
+            /** @description Address of the client. */
             ip: string;
+            /** @description Stream name. */
             stream: string;
+            /** @description Virtual host. */
             vhost: string;
         };
         /** @description Whether this node publishes a stream, for the other nodes of an origin cluster. */
@@ -643,7 +652,12 @@ export interface components {
             code: number;
             /** @description Licence and authors. */
             data: {
+                /** @description Who wrote it. */
                 contributors: string;
+                /**
+                 * @description SPDX expression.
+                 * @example MIT OR Apache-2.0
+                 */
                 license: string;
             };
             /**
@@ -1197,22 +1211,37 @@ export interface components {
              */
             service: string;
         };
-        /** @description What is served. */
+        /** @description What is served, by SRS's names. */
         FeatureFlags: {
+            /** @description This API. */
             api: boolean;
+            /** @description HTTP callbacks. */
             callback: boolean;
+            /** @description Stream casters. */
             caster: boolean;
+            /** @description Many messages in one system call. */
             complex_send: boolean;
+            /** @description Recording. */
             dvr: boolean;
+            /** @description HDS. */
             hds: boolean;
+            /** @description HLS. */
             hls: boolean;
+            /** @description The HTTP server for streams and files. */
             httpd: boolean;
+            /** @description Ingest by FFmpeg. */
             ingest: boolean;
+            /** @description Merged reads can be set. */
             mr: boolean;
+            /** @description The socket send buffer can be set. */
             so_sendbuf: boolean;
+            /** @description TLS: RTMPS and HTTPS. */
             ssl: boolean;
+            /** @description Statistics. */
             stat: boolean;
+            /** @description TCP_NODELAY can be set. */
             tcp_nodelay: boolean;
+            /** @description Transcoding by FFmpeg. */
             transcode: boolean;
         };
         /** @description What this build can do. */

@@ -9,7 +9,8 @@ export function useDescribe() {
   const format = useFormat();
   return {
     /** Codec and profile: "H264 High". */
-    video: ({ video }: LiveStream) => (video ? t('track.video', video).trim() : t('track.noVideo')),
+    video: ({ video }: LiveStream) =>
+      video ? t('track.video', { ...video, profile: profile(video.profile) }).trim() : t('track.noVideo'),
     /** "1280 × 720", or empty while unknown. */
     size: ({ video }: LiveStream) => (video && video.width > 0 ? t('track.size', video) : ''),
     /** Codec and rate: "AAC, 44.1 kHz". */
@@ -26,4 +27,9 @@ export function useDescribe() {
     if (count === 1) return t('track.mono');
     return count === 2 ? t('track.stereo') : t('track.channels', { count });
   }
+}
+
+/** "Baseline(Constrained)" can break at the bracket; "Other" says nothing. */
+function profile(text: string): string {
+  return text === 'Other' ? '' : text.replace(/\(/, ' (');
 }

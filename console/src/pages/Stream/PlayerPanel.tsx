@@ -28,6 +28,13 @@ export function PlayerPanel({ stream, media, hlsFragmentSeconds }: PlayerPanelPr
   const url = playAddresses(media, stream.name)[protocol];
   const blocked = blockedBy(stream, media);
   const playback = usePlayback(video, protocol, blocked === null ? url : null, stream.publisher ?? '');
+  const words = useProblemWords(playback, blocked, {
+    protocol: t(`player.${protocol}`),
+    protocolId: protocol,
+    address: url ?? '',
+    stream,
+    hlsFragmentSeconds,
+  });
   const choose = (player: Protocol) =>
     void navigate({ search: (before) => ({ ...before, player }), replace: true, resetScroll: false });
 
@@ -40,20 +47,9 @@ export function PlayerPanel({ stream, media, hlsFragmentSeconds }: PlayerPanelPr
           aria-label={t('player.video', { name: stream.name.stream })}
           muted
           playsInline
-          controls
+          controls={words === null}
         />
-        <Overlay
-          playback={playback}
-          blocked={blocked}
-          video={video}
-          problemValues={{
-            protocol: t(`player.${protocol}`),
-            address: url ?? '',
-            stream,
-            protocolId: protocol,
-            hlsFragmentSeconds,
-          }}
-        />
+        <Overlay playback={playback} words={words} playable={blocked === null} video={video} />
       </div>
       <div className={classes.controls}>
         <SegmentedControl
@@ -88,18 +84,23 @@ interface ProblemValues {
   hlsFragmentSeconds: number;
 }
 
+interface Words {
+  title: string;
+  text: string;
+}
+
 interface OverlayProps {
   playback: Playback;
-  blocked: Blocked | null;
+  /** Why there is nothing to see, or null. */
+  words: Words | null;
+  /** Whether trying again may help. */
+  playable: boolean;
   video: RefObject<HTMLVideoElement | null>;
-  problemValues: ProblemValues;
 }
 
 /** Covers the picture while there is none to see, and says why. */
-function Overlay({ playback, blocked, video, problemValues }: OverlayProps) {
-  const { t } = useTranslation();
-  const words = useProblemWords(playback, blocked, problemValues);
-  if (!words) {
+function Overlay({ playback, words, playable, video }: OverlayProps) {
+  if (words === null) {
     if (playback.phase !== 'opening') return null;
     return (
       <div className={classes.overlay} data-passive>
@@ -111,29 +112,50 @@ function Overlay({ playback, blocked, video, problemValues }: OverlayProps) {
     <div className={classes.overlay} role="alert">
       <Text fw={650}>{words.title}</Text>
       <Text size="sm">{words.text}</Text>
-      {playback.nextAttempt > 0 && (
-        <Text size="sm">
-          {t('player.retrying', { attempt: playback.nextAttempt, most: RETRY_DELAYS_MS.length })}
-        </Text>
+      {playable && (
+        <>
+          <Progress playback={playback} />
+          <WayOut playback={playback} video={video} />
+        </>
       )}
-      {blocked === null &&
-        (playback.problem === 'autoplay' ? (
-          <Button
-            leftSection={<IconPlayerPlay size={18} aria-hidden />}
-            onClick={() => void video.current?.play()}
-          >
-            {t('player.start')}
-          </Button>
-        ) : (
-          <Button variant="white" color="dark" onClick={playback.retry}>
-            {t('player.retry')}
-          </Button>
-        ))}
     </div>
   );
 }
 
-function useProblemWords(playback: Playback, blocked: Blocked | null, values: ProblemValues) {
+/** What happens next by itself. Keeps its line, so that the button below does not jump. */
+function Progress({ playback: { phase, nextAttempt } }: { playback: Playback }) {
+  const { t } = useTranslation();
+  const text =
+    nextAttempt > 0
+      ? t('player.retrying', { attempt: nextAttempt, most: RETRY_DELAYS_MS.length })
+      : undefined;
+  return (
+    <Text size="sm" mih={22}>
+      {text ?? (phase === 'opening' ? t('player.phase.opening') : '')}
+    </Text>
+  );
+}
+
+function WayOut({ playback, video }: { playback: Playback; video: RefObject<HTMLVideoElement | null> }) {
+  const { t } = useTranslation();
+  if (playback.problem === 'autoplay') {
+    return (
+      <Button
+        leftSection={<IconPlayerPlay size={18} aria-hidden />}
+        onClick={() => void video.current?.play()}
+      >
+        {t('player.start')}
+      </Button>
+    );
+  }
+  return (
+    <Button variant="white" color="dark" onClick={playback.retry}>
+      {t('player.retry')}
+    </Button>
+  );
+}
+
+function useProblemWords(playback: Playback, blocked: Blocked | null, values: ProblemValues): Words | null {
   const { t } = useTranslation();
   const describe = useDescribe();
   if (blocked !== null) return { title: t(`problem.${blocked}.title`), text: t(`problem.${blocked}.text`) };
