@@ -231,6 +231,7 @@ describe('a stream page', () => {
   it('speaks Chinese', async () => {
     const { page, close } = await open(`/streams/${env.app}/${STREAM}`, { locale: 'zh-CN' });
     await page.getByText('正在播放', { exact: true }).waitFor({ timeout: 20_000 });
+    expect(await page.evaluate(() => document.documentElement.lang)).toBe('zh-CN');
     await isGood(page, 'stream-zh');
     await close();
   });

@@ -3,7 +3,7 @@ import { AppShell, Burger, Group, NativeSelect, Text } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconBroadcast, IconLayoutGrid } from '@tabler/icons-react';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
 import { RoomLink } from '../components/links';
 import { chooseLanguage, LANGUAGES, type Language } from '../i18n';
@@ -11,14 +11,14 @@ import { useConsoleInfo } from '../live/queries';
 import { to } from './paths';
 import classes from './Shell.module.css';
 
+const CONTENT = 'content';
 const BAR = { width: 216, breakpoint: 'sm' } as const;
 
 export function Shell() {
   const { t } = useTranslation();
   const [open, { toggle, close }] = useDisclosure(false);
   const pathname = useRouterState({ select: (state) => state.location.pathname });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new page closes the menu
-  useEffect(close, [pathname]);
+  useNewPage(pathname, close);
 
   return (
     <AppShell
@@ -26,7 +26,7 @@ export function Shell() {
       navbar={{ ...BAR, collapsed: { mobile: !open } }}
       padding={0}
     >
-      <a className={classes.skip} href="#content">
+      <a className={classes.skip} href={`#${CONTENT}`}>
         {t('app.skip')}
       </a>
       <AppShell.Header className={classes.header} hiddenFrom="sm">
@@ -42,11 +42,22 @@ export function Shell() {
         <Rooms />
         <Footer />
       </AppShell.Navbar>
-      <AppShell.Main id="content" tabIndex={-1} className={classes.main}>
+      <AppShell.Main id={CONTENT} tabIndex={-1} className={classes.main}>
         <Outlet />
       </AppShell.Main>
     </AppShell>
   );
+}
+
+/** A new page closes the menu and takes the keyboard's focus; the first page leaves it to the reader. */
+function useNewPage(pathname: string, close: () => void) {
+  const shown = useRef(pathname);
+  useEffect(() => {
+    if (shown.current === pathname) return;
+    shown.current = pathname;
+    close();
+    document.getElementById(CONTENT)?.focus({ preventScroll: true });
+  }, [pathname, close]);
 }
 
 function Brand() {

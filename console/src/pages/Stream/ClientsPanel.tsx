@@ -114,13 +114,18 @@ const VIA: Partial<
 function KickButton({ label, onKick }: { label: string; onKick: () => void }) {
   const { t } = useTranslation();
   const [asking, setAsking] = useState(false);
+  const [kept, setKept] = useState(false);
   if (!asking) {
     return (
-      <Button size="xs" variant="default" aria-label={label} onClick={() => setAsking(true)}>
+      <Button size="xs" variant="default" aria-label={label} autoFocus={kept} onClick={() => setAsking(true)}>
         {t('client.kick')}
       </Button>
     );
   }
+  const keep = () => {
+    setKept(true);
+    setAsking(false);
+  };
   const confirm = () => {
     setAsking(false);
     onKick();
@@ -130,7 +135,7 @@ function KickButton({ label, onKick }: { label: string; onKick: () => void }) {
       <Button size="xs" color="red.8" autoFocus onClick={confirm}>
         {t('client.confirm')}
       </Button>
-      <Button size="xs" variant="default" onClick={() => setAsking(false)}>
+      <Button size="xs" variant="default" onClick={keep}>
         {t('client.cancel')}
       </Button>
     </span>
