@@ -18,7 +18,7 @@ export function Toolbar({ view, canList }: { view: View; canList: boolean }) {
   const { desc: descending, ...ascending } = search;
 
   return (
-    <div role="search" className={classes.bar}>
+    <search className={classes.bar}>
       <SearchField query={search.q} onChange={(q) => replace({ ...search, q })} />
       {view === 'wall' && (
         <div className={classes.order}>
@@ -49,7 +49,7 @@ export function Toolbar({ view, canList }: { view: View; canList: boolean }) {
           ]}
         />
       )}
-    </div>
+    </search>
   );
 }
 
