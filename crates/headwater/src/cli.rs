@@ -1,3 +1,4 @@
+use crate::machine;
 use clap::Parser;
 use headwater_conf::{Conf, Env, Loaded, Source};
 use headwater_server::{Start, run_server};
@@ -40,7 +41,7 @@ struct Cli {
 
 /// Runs the command line; the first argument is the program's name.
 pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
-    raise_open_files();
+    machine::raise_open_files();
     if args.get(1).is_some_and(|a| a == "bench") {
         return headwater_bench::run(args.into_iter().skip(1));
     }
@@ -90,36 +91,32 @@ fn load_and_run(cli: &Cli, as_srs: bool) -> ExitCode {
             return ExitCode::from(255);
         }
     };
-    let Loaded { conf, warnings } = match Conf::load(source, &env) {
+    let Loaded { mut conf, warnings } = match Conf::load(source, &env) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("{error}");
             return ExitCode::from(error.exit_status());
         }
     };
+    let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let host = machine::host();
+    if embedded {
+        warnings.extend(machine::fit(&mut conf, &host));
+    }
+    if let Err(error) = conf.check_host(&host) {
+        eprintln!("{error}");
+        return ExitCode::from(error.exit_status());
+    }
     if cli.test {
         warnings.iter().for_each(|w| println!("{w}"));
         println!("the configuration{} is ok", file.map(|f| format!(" {}", f.display())).unwrap_or_default());
         return ExitCode::SUCCESS;
     }
-    match run_server(
-        conf,
-        Start { everything: embedded, warnings: warnings.iter().map(ToString::to_string).collect() },
-    ) {
+    match run_server(conf, Start { everything: embedded, warnings }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::from(error.exit_status())
         }
-    }
-}
-
-/// A media server needs a descriptor for each connection: takes all that the system allows.
-fn raise_open_files() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard
-    {
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok(); // the limit stays as it was, and -t says what it lacks
     }
 }

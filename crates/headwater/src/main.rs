@@ -1,6 +1,7 @@
 //! The `headwater` binary: the command line, and nothing else.
 
 mod cli;
+mod machine;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
