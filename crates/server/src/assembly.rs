@@ -309,7 +309,7 @@ fn vhost_settings(vhost: &Vhost) -> VhostSettings {
     VhostSettings {
         name: vhost.name.clone(),
         enabled: vhost.enabled,
-        hls_fragment_s: vhost.hls.enabled.then(|| vhost.hls.hls_fragment.as_secs_f64()),
+        hls_fragment_s: vhost.hls.enabled.then_some(vhost.hls.hls_fragment.as_secs_f64()),
     }
 }
 
