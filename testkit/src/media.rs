@@ -95,7 +95,7 @@ impl Clip {
     /// The file, made now if it is not there yet.
     pub fn file(self) -> PathBuf {
         let folder = target().join("testmedia");
-        let file = folder.join(format!("{self:?}-1.flv")); // count up when the recipe changes
+        let file = folder.join(format!("{self:?}-2.flv")); // count up when the recipe changes
         let _one_at_a_time = MAKING.lock();
         if !file.exists() {
             fs::create_dir_all(&folder)
@@ -186,6 +186,9 @@ impl Clip {
                 "yuv420p",
                 "-svtav1-params",
                 "scd=0",
+                // Temporal delimiters do not belong into FLV (Enhanced RTMP v2), though ffmpeg leaves them there.
+                "-bsf:v",
+                "av1_metadata=td=remove",
             ],
             Clip::AacOnly => &["-vn"],
         }

@@ -127,19 +127,31 @@ pub struct Allow {
     pub late_join: bool,
     /// Reading may have ended earlier than sending.
     pub early_end: bool,
+    /// Sound of the first so many microseconds may be missing.
+    pub lead_in: i64,
 }
 
 impl Allow {
     /// Not one bit.
-    pub const NOTHING: Allow =
-        Allow { offset: false, rounding: 0, rewrapped: false, late_join: false, early_end: false };
+    pub const NOTHING: Allow = Allow {
+        offset: false,
+        rounding: 0,
+        rewrapped: false,
+        late_join: false,
+        early_end: false,
+        lead_in: 0,
+    };
+
+    /// A player that was there before the publisher: it starts at the first key frame, so it misses sound that came
+    /// before; of a stream of sound alone, what came until that was clear.
+    pub const WAITED: Allow = Allow { lead_in: 250_000, ..Allow::NOTHING };
 
     /// Joined in the middle of the stream.
     pub const LATE_JOIN: Allow = Allow { late_join: true, ..Allow::NOTHING };
 
     /// HLS: MPEG-TS has a 90 kHz clock, other packet wrapping, and an offset for its clock reference.
     pub const HLS: Allow =
-        Allow { offset: true, rounding: 1000, rewrapped: true, late_join: true, early_end: true };
+        Allow { offset: true, rounding: 1000, rewrapped: true, late_join: true, ..Allow::NOTHING };
 }
 
 /// Whether `got` is `sent`, but for what is allowed; the error says where they part.
@@ -175,7 +187,8 @@ fn compare_track(
         None => 0,
     };
     offset.get_or_insert(shift);
-    let start = match allow.late_join {
+    let may_lack = first.media == Media::Audio && allow.lead_in > 0;
+    let start = match allow.late_join || may_lack {
         true => sent.iter().position(|packet| (packet.dts + shift - first.dts).abs() <= allow.rounding),
         false => Some(0),
     };
@@ -183,6 +196,10 @@ fn compare_track(
         format!("the first packet read was not sent at that time: {first:?}, shifted by {shift} µs")
     })?;
     let expected = sent.get(start..).unwrap_or_default();
+    let lacking = expected.first().zip(sent.first()).map_or(0, |(joined, first)| joined.dts - first.dts);
+    if !allow.late_join && lacking > allow.lead_in {
+        return Err(format!("the first {lacking} µs are missing"));
+    }
     for (at, (sent, got)) in expected.iter().zip(got).enumerate() {
         same(sent, got, shift, allow)
             .map_err(|what| format!("packet {at}: {what}: {sent:?} became {got:?}"))?;
@@ -275,6 +292,17 @@ mod tests {
         assert!(differs(&|got| got.clear(), Allow::LATE_JOIN).contains("nothing read"));
         assert!(differs(&|got| _ = got.drain(..2), Allow::LATE_JOIN).contains("without a key frame"));
         assert!(differs(&|got| _ = got.drain(..10), Allow::NOTHING).contains("another decoding time"));
+    }
+
+    #[test]
+    fn a_waiting_player_may_miss_sound_before_the_first_picture() {
+        let mut got = stream();
+        got.retain(|packet| packet.media == Media::Video || packet.dts >= 200_000);
+        assert_eq!(compare(&stream(), &got, Allow::WAITED), Ok(()));
+        got.retain(|packet| packet.media == Media::Video || packet.dts >= 300_000);
+        assert!(compare(&stream(), &got, Allow::WAITED).unwrap_err().contains("the first 320000"));
+        let late: Vec<_> = stream().into_iter().filter(|packet| packet.dts >= 200_000).collect();
+        assert!(compare(&stream(), &late, Allow::WAITED).is_err(), "pictures may not be missing");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// An ffmpeg that publishes a file as it is, in real time.
 #[derive(Debug)]
@@ -95,8 +95,18 @@ impl Reader {
     /// The same, with further input options.
     pub fn open_with(tool: Tool, options: &[&str], url: &str) -> Reader {
         let mut command = tool.command();
-        command.args(options).args(["-copyts", "-i", url, "-map", "0", "-c", "copy", "-copyinkf"]);
-        command.args(["-flush_packets", "1", "-f", "framecrc", "-"]);
+        // Live streams may be shorter than the 5 s for which ffmpeg likes to study a stream before it tells anything.
+        command.args(["-analyzeduration", "1000000"]).args(options).args([
+            "-copyts",
+            "-i",
+            url,
+            "-map",
+            "0",
+            "-c",
+            "copy",
+            "-copyinkf",
+        ]);
+        command.args(["-max_interleave_delta", "1", "-flush_packets", "1", "-f", "framecrc", "-"]);
         let (mut child, _) = spawn(command, Stdio::piped());
         let seen = Arc::new(Mutex::new(Seen::default()));
         let errors = child.stderr.take().map(collect);
@@ -117,23 +127,17 @@ impl Reader {
         wait::until(&format!("{n} packets"), limit, || (self.count() >= n).then_some(()));
     }
 
-    /// Waits until no packet came for `quiet`, having seen at least one; for streams that do not end by themselves.
+    /// Waits until no packet came for `quiet`, having seen at least one; for streams that do not end by themselves. Then
+    /// [`crate::Server::kick_players`] ends them, so that ffmpeg tells the last packets too.
     pub fn wait_until_quiet(&self, quiet: Duration, limit: Duration) {
-        let mut last = (self.count(), std::time::Instant::now());
+        let mut last = (self.count(), Instant::now());
         wait::until("the stream to fall quiet", limit, || {
             let count = self.count();
             if count != last.0 {
-                last = (count, std::time::Instant::now());
+                last = (count, Instant::now());
             }
             (count > 0 && last.1.elapsed() >= quiet).then_some(())
         });
-    }
-
-    /// Ends it and tells what was read.
-    pub fn stop(mut self) -> Vec<Packet> {
-        end(&mut self.child);
-        self.lines.take().map(JoinHandle::join);
-        std::mem::take(&mut lock(&self.seen).packets)
     }
 
     /// Waits for the stream's own end and tells what was read and what ffmpeg complained about.

@@ -79,10 +79,9 @@ impl Server {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the server ended with {status} before it listened:\n{}", self.log());
             }
-            if Request::get(self.api_address(), "/api/v1/versions")
-                .send()
-                .is_ok_and(|answer| answer.status == 200)
-            {
+            // With credentials configured the answer is 401, which shows as well that it listens.
+            let answer = Request::get(self.api_address(), "/api/v1/versions").send();
+            if answer.is_ok_and(|answer| [200, 401].contains(&answer.status)) {
                 return;
             }
             assert!(std::time::Instant::now() < end, "the server does not listen:\n{}", self.log());
@@ -164,6 +163,15 @@ impl Server {
             let players = self.clients().iter().filter(|client| client["publish"] == false).count();
             (players == n).then_some(())
         });
+    }
+
+    /// Ends every play: what a player had to wait for has come, and its stream has no end of its own.
+    pub fn kick_players(&self) {
+        for client in self.clients().iter().filter(|client| client["publish"] == false) {
+            let path = format!("/api/v1/clients/{}", client["id"].as_str().unwrap_or_default());
+            let answer = Request::get(self.api_address(), &path).method("DELETE").send();
+            answer.unwrap_or_else(|err| panic!("DELETE {path}: {err}"));
+        }
     }
 
     /// Its process id.
