@@ -1,0 +1,327 @@
+//! Segments and playlists in memory, found by their paths.
+
+use crate::name;
+use crate::segmenter::Settings;
+use bytes::Bytes;
+use headwater_hub::StreamName;
+use headwater_playlist::{self as playlist, MediaPlaylist};
+use parking_lot::{Mutex, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
+
+/// Most segment bytes a stream keeps: 256 MiB. The oldest go first, if need be out of the playlist.
+pub const STREAM_BYTES_MAX: usize = 256 << 20;
+
+/// Segments that stay listed whatever their size; players need three.
+const LISTED_MIN: usize = 3;
+
+/// A finished segment.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    /// Path below the root, without leading slash.
+    pub(crate) path: String,
+    pub(crate) sequence: u64,
+    pub(crate) duration: Duration,
+    pub(crate) discontinuity: bool,
+    pub(crate) bytes: Bytes,
+    pub(crate) etag: String,
+}
+
+/// What is at a path.
+#[derive(Clone, Debug)]
+pub(crate) enum Found {
+    Playlist(Arc<Live>),
+    Segment(Arc<Live>, Arc<Segment>),
+}
+
+/// All of a server's playlists and segments, by vhost and path.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    paths: RwLock<HashMap<Place, Found>>,
+    lives: Mutex<HashMap<StreamName, Arc<Live>>>,
+}
+
+type Place = (Arc<str>, String);
+
+impl Store {
+    /// The stream's place, made anew or found again when it is published once more, with the settings of now.
+    pub(crate) fn open(&self, name: &StreamName, settings: Settings) -> Arc<Live> {
+        let mut lives = self.lives.lock();
+        if let Some(live) = lives.get(name).filter(|live| live.settings == settings) {
+            live.state.lock().publishes += 1;
+            return live.clone();
+        }
+        if let Some(old) = lives.remove(name) {
+            self.forget_paths(&old);
+        }
+        let live = Arc::new(Live::new(name.clone(), settings));
+        lives.insert(name.clone(), live.clone());
+        self.paths.write().insert(live.place(live.playlist_path.clone()), Found::Playlist(live.clone()));
+        live
+    }
+
+    pub(crate) fn find(&self, vhost: &str, path: &str) -> Option<Found> {
+        self.paths.read().get(&(vhost.into(), path.to_owned())).cloned()
+    }
+
+    pub(crate) fn lives(&self) -> Vec<Arc<Live>> {
+        self.lives.lock().values().cloned().collect()
+    }
+
+    /// Adds a segment, lets the oldest go and makes the playlist; gives the paths of those gone.
+    pub(crate) fn add(&self, live: &Arc<Live>, segment: Segment) -> Vec<String> {
+        let segment = Arc::new(segment);
+        let place = live.place(segment.path.clone());
+        let gone = live.add(segment.clone());
+        let mut paths = self.paths.write();
+        for old in &gone {
+            paths.remove(&live.place(old.path.clone()));
+        }
+        paths.insert(place, Found::Segment(live.clone(), segment.clone()));
+        // A name without [seq] may be that of an older segment, which is then replaced.
+        gone.into_iter().map(|old| old.path.clone()).filter(|path| *path != segment.path).collect()
+    }
+
+    /// Forgets the stream, unless it was published again after publish number `publish`. True when it is forgotten.
+    pub(crate) fn dispose(&self, live: &Arc<Live>, publish: u64) -> bool {
+        let mut lives = self.lives.lock();
+        if live.publishes() != publish {
+            return false;
+        }
+        if lives.get(&live.name).is_some_and(|known| Arc::ptr_eq(known, live)) {
+            lives.remove(&live.name);
+        }
+        self.forget_paths(live);
+        true
+    }
+
+    fn forget_paths(&self, live: &Arc<Live>) {
+        let belongs = |found: &Found| match found {
+            Found::Playlist(l) | Found::Segment(l, _) => Arc::ptr_eq(l, live),
+        };
+        let mut paths = self.paths.write();
+        let segments: Vec<String> = live.state.lock().segments.iter().map(|s| s.path.clone()).collect();
+        for path in segments.into_iter().chain([live.playlist_path.clone()]) {
+            let place = live.place(path);
+            if paths.get(&place).is_some_and(belongs) {
+                paths.remove(&place);
+            }
+        }
+    }
+}
+
+/// One stream's playlist and segments.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) name: StreamName,
+    pub(crate) settings: Settings,
+    /// Path of the playlist below the root, without leading slash.
+    pub(crate) playlist_path: String,
+    vhost: Arc<str>,
+    state: Mutex<State>,
+    /// The playlist; `None` before the first segment.
+    playlist: watch::Sender<Option<Playlist>>,
+    /// The segmenter at work holds it, so that there is one at a time.
+    pub(crate) turn: tokio::sync::Mutex<Cutter>,
+}
+
+/// A playlist, ready to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Playlist {
+    pub(crate) text: Bytes,
+    pub(crate) etag: String,
+}
+
+/// What goes on from one publisher to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Cutter {
+    pub(crate) muxer: headwater_mpeg::TsMuxer,
+    /// Number of the next segment.
+    pub(crate) sequence: u64,
+    pub(crate) floor: crate::segment::Floor,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Oldest first; the last `listed` of them are in the playlist, the others wait for slow clients.
+    segments: VecDeque<Arc<Segment>>,
+    listed: usize,
+    /// Discontinuities that have left the playlist.
+    discontinuities: u64,
+    /// Longest segment so far: the target duration must not change, so it never shrinks.
+    longest: Duration,
+    /// Publishes so far.
+    publishes: u64,
+    /// Why there is no segment, when a reason is known.
+    problem: Option<String>,
+}
+
+impl Live {
+    fn new(name: StreamName, settings: Settings) -> Live {
+        let playlist_path = name::stream_path(&settings.playlist, &name);
+        let state = State {
+            segments: VecDeque::new(),
+            listed: 0,
+            discontinuities: 0,
+            longest: Duration::ZERO,
+            publishes: 1,
+            problem: None,
+        };
+        Live {
+            vhost: name.vhost().into(),
+            name,
+            settings,
+            playlist_path,
+            state: Mutex::new(state),
+            playlist: watch::Sender::new(None),
+            turn: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// How often it was published.
+    pub(crate) fn publishes(&self) -> u64 {
+        self.state.lock().publishes
+    }
+
+    /// The playlist, waited for until `patience` is over.
+    pub(crate) async fn playlist(&self, patience: Duration) -> Option<Playlist> {
+        let mut watched = self.playlist.subscribe();
+        let ready = tokio::time::timeout(patience, watched.wait_for(Option::is_some)).await;
+        ready.ok()?.ok()?.clone()
+    }
+
+    /// The playlist as it is now.
+    pub(crate) fn current(&self) -> Option<Playlist> {
+        self.playlist.borrow().clone()
+    }
+
+    /// Why there is no playlist, in words for a viewer.
+    pub(crate) fn problem(&self) -> Option<String> {
+        self.state.lock().problem.clone()
+    }
+
+    pub(crate) fn set_problem(&self, problem: String) {
+        self.state.lock().problem = Some(problem);
+    }
+
+    /// All files of the stream, the playlist first; none without a path.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let Some(root) = &self.settings.root else { return Vec::new() };
+        let state = self.state.lock();
+        let paths = [&self.playlist_path].into_iter().chain(state.segments.iter().map(|s| &s.path));
+        paths.filter_map(|path| name::file(root, path)).collect()
+    }
+
+    fn place(&self, path: String) -> Place {
+        (self.vhost.clone(), path)
+    }
+
+    fn add(&self, segment: Arc<Segment>) -> Vec<Arc<Segment>> {
+        let mut state = self.state.lock();
+        state.longest = state.longest.max(segment.duration);
+        state.segments.push_back(segment);
+        state.listed += 1;
+        state.slide(self.settings.window);
+        let gone = state.evict();
+        let text = self.render(&state).to_string();
+        drop(state);
+        let etag = etag(text.len() as u64);
+        self.playlist.send_replace(Some(Playlist { text: text.into(), etag }));
+        gone
+    }
+
+    fn render(&self, state: &State) -> MediaPlaylist {
+        let listed = state.listed().map(|segment| playlist::Segment {
+            uri: self.uri(&segment.path),
+            duration: segment.duration,
+            discontinuity: segment.discontinuity,
+            key: None,
+        });
+        MediaPlaylist {
+            media_sequence: state.listed().next().map_or(0, |s| s.sequence),
+            discontinuity_sequence: state.discontinuities,
+            target_duration: playlist::target_duration(
+                state.longest,
+                self.settings.lengths.target.duration(),
+            ),
+            segments: listed.collect(),
+            ended: false,
+        }
+    }
+
+    /// As SRS writes it: relative to the playlist, or after the prefix; the playlist's folder stands between the two
+    /// when the prefix does not end in a slash.
+    fn uri(&self, path: &str) -> String {
+        let relative = playlist::encode_path(&playlist::relative(&self.playlist_path, path));
+        match self.settings.prefix.as_str() {
+            "" => relative,
+            prefix if prefix.ends_with('/') => format!("{prefix}{relative}"),
+            prefix => match self.playlist_path.rsplit_once('/') {
+                Some((folder, _)) => format!("{prefix}/{}/{relative}", playlist::encode_path(folder)),
+                None => format!("{prefix}/{relative}"),
+            },
+        }
+    }
+}
+
+impl State {
+    fn listed(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.segments.iter().skip(self.segments.len() - self.listed)
+    }
+
+    /// Keeps the newest segments listed until their sum exceeds the window; the one that crosses it stays.
+    fn slide(&mut self, window: Duration) {
+        let mut total = Duration::ZERO;
+        let mut keep = 0;
+        for segment in self.segments.iter().rev().take(self.listed) {
+            keep += 1;
+            total += segment.duration;
+            if total > window {
+                break;
+            }
+        }
+        self.unlist(self.listed - keep);
+    }
+
+    fn unlist(&mut self, count: usize) {
+        let leaving = self.listed().take(count).filter(|s| s.discontinuity).count();
+        self.discontinuities += leaving as u64;
+        self.listed -= count;
+    }
+
+    /// Lets segments go that no client can still want: those that left the playlist longer ago than it lasts.
+    fn evict(&mut self) -> Vec<Arc<Segment>> {
+        let lasts: Duration = self.listed().map(|s| s.duration).sum();
+        let mut waiting: Duration =
+            self.segments.iter().take(self.segments.len() - self.listed).map(|s| s.duration).sum();
+        let mut bytes: usize = self.segments.iter().map(|s| s.bytes.len()).sum();
+        let mut gone = Vec::new();
+        while let Some(oldest) = self.segments.front() {
+            let listed = self.listed == self.segments.len();
+            let unwanted = !listed && waiting.saturating_sub(oldest.duration) >= lasts;
+            let too_much = bytes > STREAM_BYTES_MAX && (!listed || self.listed > LISTED_MIN);
+            if !unwanted && !too_much {
+                break;
+            }
+            if listed {
+                self.unlist(1);
+            } else {
+                waiting = waiting.saturating_sub(oldest.duration);
+            }
+            if let Some(oldest) = self.segments.pop_front() {
+                bytes -= oldest.bytes.len();
+                gone.push(oldest);
+            }
+        }
+        gone
+    }
+}
+
+/// A validator that no other content of the same path ever has, not even after a restart.
+pub(crate) fn etag(salt: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("\"{:x}-{salt:x}\"", now.as_nanos())
+}
