@@ -1,4 +1,3 @@
-use crate::files::FileServer;
 use crate::head::{HEAD_MAX, Head, HeadError, Mount};
 use crate::live::{LiveRequest, Refused, common_fields, refusal_head};
 use crate::{body, egress};
@@ -51,14 +50,13 @@ pub(crate) struct Live {
 }
 
 impl HttpLive {
-    /// Serves live streams of `hub`, and `rest` before the static files of `http_server.dir`.
+    /// Serves live streams of `hub`; every other request goes to `rest`, with the peer as its `ConnectInfo`.
     pub fn new(
         hub: Arc<Hub>,
         admission: Arc<dyn Admission>,
         conf: Arc<Conf>,
         rest: axum::Router,
     ) -> Arc<HttpLive> {
-        let rest = rest.fallback_service(FileServer::new(&conf.http_server.dir));
         let crossdomain = conf.http_server.crossdomain;
         Arc::new(HttpLive { hub, admission, conf, rest, crossdomain })
     }

@@ -35,4 +35,4 @@ pub use name::{NameError, StreamName};
 pub use registry::{Hub, Options};
 pub use session::{Meter, Session, SessionId, SessionInfo};
 pub use stream::{Attached, Busy, Headers, Publisher, Snapshot, Stream, Tracks};
-pub use worker::{Connection, Permit, Serve, Workers};
+pub use worker::{Connection, Feed, Permit, Serve, Workers};

@@ -2,8 +2,10 @@ use crate::SessionId;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use socket2::{Domain, Protocol, Socket, Type};
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
+use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -129,9 +131,53 @@ fn bind(addr: SocketAddr, shared: bool) -> io::Result<Socket> {
     Ok(socket)
 }
 
+thread_local! {
+    /// Steady senders of this worker.
+    static FEEDS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Steady senders whose bytes a worker takes without any rest.
+const RESTLESS: u32 = 8;
+
+/// A worker's rest for each further one.
+const REST_EACH: Duration = Duration::from_micros(280);
+
+/// A worker's longest rest.
+const REST_MAX: Duration = Duration::from_millis(40);
+
+/// Counts one steady sender (a publisher) among those of this worker, until it is dropped.
+///
+/// A wake-up costs more than the frame that causes it. So before a worker with many senders waits for the kernel, it
+/// rests, the longer the more they are, and then takes what has gathered; one with few takes whatever comes at once.
+#[derive(Debug)]
+pub struct Feed(PhantomData<*const ()>);
+
+impl Feed {
+    /// Counts one more sender on this thread.
+    #[expect(clippy::new_without_default, reason = "counting is an act, not a default")]
+    pub fn new() -> Feed {
+        FEEDS.set(FEEDS.get() + 1);
+        Feed(PhantomData)
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        FEEDS.set(FEEDS.get() - 1);
+    }
+}
+
+/// Called when a worker has nothing more to do and is about to wait.
+fn rest() {
+    let rest = (REST_EACH * FEEDS.get().saturating_sub(RESTLESS)).min(REST_MAX);
+    if !rest.is_zero() {
+        std::thread::sleep(rest);
+    }
+}
+
 fn start_worker(index: usize, core: Option<usize>) -> io::Result<mpsc::Sender<Job>> {
     let (jobs, mut inbox) = mpsc::channel::<Job>(JOBS_MAX);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().on_thread_park(rest).build()?;
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         if let Some(core) = core {
             pin(core);

@@ -5,14 +5,11 @@ use crate::listen::{Fault, Next, Rtmp, question};
 use bytes::Bytes;
 use headwater_conf::Publish;
 use headwater_flv::metadata::Metadata;
-use headwater_hub::{Action, Publisher, Tracks};
+use headwater_hub::{Action, Feed, Publisher, Tracks};
 use headwater_media::{Frame, Kind};
 use headwater_rtmp_proto::{Event, Flow, Output, PublishRequest, SessionError};
-use std::cell::Cell;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
-use tokio::time::{Sleep, sleep};
 
 /// Kinds of media that are not carried, told in the log before it falls silent about them.
 const IGNORED_LOGGED: u64 = 3;
@@ -59,61 +56,6 @@ pub(crate) async fn serve<S: Socket>(
     }
 }
 
-thread_local! {
-    /// Publishers of this worker.
-    static PUBLISHERS: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Publishers of a worker that are read without any rest.
-const RESTLESS: u32 = 8;
-
-/// Rest after a read for each further publisher of the worker.
-const REST_EACH: Duration = Duration::from_micros(350);
-
-/// Longest rest after a read.
-const REST_MAX: Duration = Duration::from_millis(50);
-
-/// Shorter rests are not worth a timer.
-const REST_MIN: Duration = Duration::from_millis(1);
-
-/// Lets bytes gather between two reads: the more publishers a worker has, the longer. A wake-up costs more than what
-/// one frame brings, so a worker with many publishers reads several frames of each at once; one with few reads
-/// whatever comes at once.
-struct Pace {
-    timer: Pin<Box<Sleep>>,
-    resting: bool,
-}
-
-impl Pace {
-    fn new() -> Pace {
-        PUBLISHERS.set(PUBLISHERS.get() + 1);
-        Pace { timer: Box::pin(sleep(Duration::ZERO)), resting: false }
-    }
-
-    /// Begins the rest that follows a read.
-    fn rest(&mut self) {
-        let rest = (REST_EACH * PUBLISHERS.get().saturating_sub(RESTLESS)).min(REST_MAX);
-        self.resting = rest >= REST_MIN;
-        if self.resting {
-            self.timer.as_mut().reset(tokio::time::Instant::now() + rest);
-        }
-    }
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.resting {
-            ready!(self.timer.as_mut().poll(cx));
-            self.resting = false;
-        }
-        Poll::Ready(())
-    }
-}
-
-impl Drop for Pace {
-    fn drop(&mut self) {
-        PUBLISHERS.set(PUBLISHERS.get() - 1);
-    }
-}
-
 enum Ended {
     Unpublished,
     Closed,
@@ -129,7 +71,7 @@ struct Ingest<'a> {
     /// When somebody last watched.
     watched: Instant,
     ignored: u64,
-    pace: Pace,
+    _feed: Feed,
 }
 
 /// What a step of reading came to.
@@ -142,7 +84,15 @@ enum Step {
 impl<'a> Ingest<'a> {
     fn new(publisher: Publisher, rules: &'a Publish) -> Ingest<'a> {
         let now = Instant::now();
-        Ingest { publisher, rules, has_media: false, heard: now, watched: now, ignored: 0, pace: Pace::new() }
+        Ingest {
+            publisher,
+            rules,
+            has_media: false,
+            heard: now,
+            watched: now,
+            ignored: 0,
+            _feed: Feed::new(),
+        }
     }
 
     async fn run<S: Socket>(mut self, client: &mut Client<S>) -> Result<Ended, Fault> {
@@ -182,7 +132,6 @@ impl<'a> Ingest<'a> {
             if let Some(step) = self.drain(client) {
                 return Poll::Ready(Ok(step));
             }
-            ready!(self.pace.poll_ready(cx));
             let Client { io, proto, opened, .. } = client;
             let mut handled: Result<(), SessionError> = Ok(());
             let n = ready!(poll_receive(io, cx, |bytes| handled = proto.handle(bytes, opened.elapsed())))?;
@@ -194,7 +143,6 @@ impl<'a> Ingest<'a> {
                 return Poll::Ready(Ok(Step::Ended(Ended::Closed)));
             }
             self.publisher.session().received.add(n as u64);
-            self.pace.rest();
         }
     }
 

@@ -6,12 +6,13 @@ use crate::welcome::Welcome;
 use crate::{console, http};
 use axum::Router;
 use axum::extract::{ConnectInfo, Request};
-use axum::middleware::Next;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::any_service;
 use headwater_api::{Auth, Exporter, Peer, RawApiSettings, Settings, State as ApiState, VhostSettings};
 use headwater_conf::{Conf, DEFAULT_VHOST, Endpoint, LogTank, Vhost};
-use headwater_httplive::HttpLive;
+use headwater_hls::Hls;
+use headwater_httplive::{FileServer, HttpLive};
 use headwater_hub::{Admission, Hub, Options, Serve, StreamName, Workers};
 use headwater_rtmp::Rtmp;
 use headwater_stats::{Identity, Stats};
@@ -174,6 +175,7 @@ fn lock_pid(conf: &Conf, start: &Start) -> Result<Option<std::fs::File>, StartEr
 struct Server {
     hub: Arc<Hub>,
     stats: Arc<Stats>,
+    hls: Arc<Hls>,
     welcome: Welcome,
     _workers: Workers,
 }
@@ -183,12 +185,13 @@ impl Server {
         let hub = Hub::new(stream_options(conf.clone()));
         let admission: Arc<dyn Admission> = Arc::new(Policy::new(conf.clone()));
         let stats = Arc::new(Stats::new(identity(conf, start), stats_options(conf)));
-        hub.observe(vec![stats.clone()]);
+        let hls = Hls::new(conf.clone(), admission.clone(), control.handle().clone());
+        hub.observe(vec![stats.clone(), hls.clone()]);
 
         let workers = Workers::start(worker_count(conf), conf.max_connections as usize)?;
         let rtmp = listen_rtmp(conf, &workers, Rtmp::new(hub.clone(), admission.clone(), conf.clone()))?;
         let api = headwater_api::State::new(hub.clone(), stats.clone(), settings(conf, rtmp));
-        let rest = beside_streams(conf, &api);
+        let rest = beside_streams(conf, &api, &hls);
         let http = listen_http(conf, &workers, HttpLive::new(hub.clone(), admission, conf.clone(), rest))?;
         control.block_on(listen_control(conf, api))?;
         let console = conf.console.enabled.then(|| conf.console.listen.port);
@@ -202,7 +205,7 @@ impl Server {
             "headwater {} started",
             env!("CARGO_PKG_VERSION")
         );
-        Ok(Server { hub, stats, welcome, _workers: workers })
+        Ok(Server { hub, stats, hls, welcome, _workers: workers })
     }
 
     async fn run(self, log: Log) -> Result<(), StartError> {
@@ -228,6 +231,7 @@ impl Server {
                 _ = quit.recv() => break,
             }
         }
+        self.hls.close().await;
         tracing::info!("stopped");
         Ok(())
     }
@@ -371,8 +375,8 @@ fn api_shares_http_port(conf: &Conf) -> bool {
     conf.http_api.enabled && conf.http_server.enabled && conf.http_api.listen == conf.http_server.listen
 }
 
-/// What the streams port serves before its static files.
-fn beside_streams(conf: &Conf, api: &Arc<ApiState>) -> Router {
+/// What the streams port serves besides live streams: playlists and segments, the API where it shares the port, files.
+fn beside_streams(conf: &Conf, api: &Arc<ApiState>, hls: &Arc<Hls>) -> Router {
     let paths = match api_shares_http_port(conf) {
         true => headwater_api::paths(api.clone()),
         false => {
@@ -381,7 +385,10 @@ fn beside_streams(conf: &Conf, api: &Arc<ApiState>) -> Router {
             Router::new().route("/api/v1/versions", any_service(versions))
         }
     };
-    paths.layer(axum::middleware::from_fn(name_peer))
+    paths
+        .fallback_service(FileServer::new(&conf.http_server.dir))
+        .layer(from_fn_with_state(hls.clone(), headwater_hls::middleware))
+        .layer(from_fn(name_peer))
 }
 
 /// The API knows its peers by an extension of its own.
