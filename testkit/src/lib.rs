@@ -11,6 +11,7 @@ pub mod http;
 mod media;
 pub mod packets;
 mod peer;
+pub mod program;
 mod server;
 pub mod wait;
 pub mod websocket;
