@@ -64,6 +64,11 @@ impl Hls {
         self.writer.drain().await;
     }
 
+    /// Completes when everything that was made so far is on disk, or after two seconds.
+    pub async fn flush(&self) {
+        self.writer.drain().await;
+    }
+
     fn published(&self, stream: &Arc<Stream>, session: &Arc<Session>) {
         let name = stream.name();
         let Some(vhost) = self.conf.vhost(name.vhost()).filter(|v| v.hls.enabled) else { return };

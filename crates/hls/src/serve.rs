@@ -9,6 +9,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use headwater_hub::{Action, Request as Play, SessionId};
 use headwater_playlist::CONTENT_TYPE;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -122,23 +123,24 @@ fn text(status: StatusCode, reason: String) -> Response {
 
 /// Answers what is HLS's and passes everything else on, for `axum::middleware::from_fn_with_state`.
 pub async fn middleware(State(hls): State<Arc<Hls>>, request: Request, next: Next) -> Response {
-    match answer(&hls, &request).await {
+    let (parts, body) = request.into_parts();
+    match answer(&hls, &parts).await {
         Some(response) => response,
-        None => next.run(request).await,
+        None => next.run(Request::from_parts(parts, body)).await,
     }
 }
 
-async fn answer(hls: &Hls, request: &Request) -> Option<Response> {
-    let head = request.method() == Method::HEAD;
-    if !head && request.method() != Method::GET {
+async fn answer(hls: &Hls, request: &Parts) -> Option<Response> {
+    let head = request.method == Method::HEAD;
+    if !head && request.method != Method::GET {
         return None;
     }
-    let path = percent_decode(request.uri().path())?;
-    let query = request.uri().query().unwrap_or_default();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let path = percent_decode(request.uri.path())?;
+    let query = request.uri.query().unwrap_or_default();
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-    let vhost = vhost(query, request.headers(), request.uri().host());
-    hls.respond(Ask { vhost, path: &path, query, head, fields: request.headers(), peer }).await
+    let vhost = vhost(query, &request.headers, request.uri.host());
+    hls.respond(Ask { vhost, path: &path, query, head, fields: &request.headers, peer }).await
 }
 
 fn vhost<'a>(query: &'a str, fields: &'a HeaderMap, authority: Option<&'a str>) -> &'a str {
