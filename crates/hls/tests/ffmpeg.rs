@@ -1,5 +1,6 @@
 //! Against FFmpeg: its transport streams are read, and what we make of them plays in ffprobe, packet by packet.
 //! Time here is the media's; nothing sleeps for it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use headwater_conf::{Conf, Env, Source};
 use headwater_hls::Hls;
