@@ -201,7 +201,7 @@ impl Bench {
             match self.floor(batch).await {
                 Ok(floor) => {
                     self.floors.add(&floor);
-                    self.rows.push(row::floor(work, &floor));
+                    self.add(row::floor(work, &floor));
                 }
                 Err(error) => self.fail(work, "floor", &error),
             }
@@ -222,7 +222,7 @@ impl Bench {
                 let played = self.play(way, batch, workers).await;
                 one_worker = one_worker.or(played);
                 if let Some((one, two)) = one_worker.zip(played).filter(|_| workers == 2) {
-                    self.rows.push(row::scaling(self.play_name(way, batch), one, two));
+                    self.add(row::scaling(self.play_name(way, batch), one, two));
                 }
             }
         }
@@ -247,10 +247,10 @@ impl Bench {
         match played {
             Ok(played) => {
                 let target = verdict::play(&played, self.floors.at(batch));
-                self.rows.push(row::play(work, name, &played, Some(target)));
+                self.add(row::play(work, name, &played, Some(target)));
                 if workers == 1 && batch == 350 {
                     let work = format!("memory for each player, {}", way.protocol());
-                    self.rows.push(row::memory(work, played.cost.as_ref(), verdict::PLAYER_MEMORY, &played));
+                    self.add(row::memory(work, played.cost.as_ref(), verdict::PLAYER_MEMORY, &played));
                 }
                 played.cost.map(|cost| cost.per_gb_s)
             }
@@ -266,11 +266,11 @@ impl Bench {
         say(&work, NGINX);
         let played = match Server::nginx() {
             Ok(Some(server)) => self.played(Way::Rtmp, &server).await,
-            Ok(None) => return self.rows.push(row::skipped(work, NGINX)),
+            Ok(None) => return self.add(row::skipped(work, NGINX)),
             Err(error) => Err(error.into()),
         };
         match played {
-            Ok(played) => self.rows.push(row::play(work, NGINX.into(), &played, None)),
+            Ok(played) => self.add(row::play(work, NGINX.into(), &played, None)),
             Err(error) => self.fail(work, NGINX, &error),
         }
     }
@@ -302,7 +302,7 @@ impl Bench {
         let (players, window, bitrate) = (self.scale.publishers, self.scale.window, Bitrate(BITRATE));
         let args = floor::Args { players, bitrate, batch: 0, window, receive: true, serve: false };
         match floor::run_receive(&args, &stream_args(BITRATE)).await {
-            Ok(published) => self.rows.push(row::publish(work, "floor".into(), &published, None)),
+            Ok(published) => self.add(row::publish(work, "floor".into(), &published, None)),
             Err(error) => self.fail(work, "floor", &error.into()),
         }
     }
@@ -315,26 +315,21 @@ impl Bench {
         let setup = Setup { workers: 1, mw_latency: None };
         match self.published(Server::headwater(&self.program, setup)).await {
             Ok(published) => {
-                self.rows.push(row::publish(
-                    work.clone(),
-                    name,
-                    &published,
-                    Some(verdict::publish(&published)),
-                ));
+                self.add(row::publish(work.clone(), name, &published, Some(verdict::publish(&published))));
                 let memory = "memory for each publisher, 2 s GOP".into();
                 let limit = verdict::PUBLISHER_MEMORY;
-                self.rows.push(row::memory(memory, published.cost.as_ref(), limit, &published));
+                self.add(row::memory(memory, published.cost.as_ref(), limit, &published));
             }
             Err(error) => self.fail(work.clone(), &name, &error),
         }
         say(&work, NGINX);
         let nginx = match Server::nginx() {
-            Ok(None) => return self.rows.push(row::skipped(work, NGINX)),
+            Ok(None) => return self.add(row::skipped(work, NGINX)),
             Ok(Some(server)) => self.published(Ok(server)).await,
             Err(error) => Err(error.into()),
         };
         match nginx {
-            Ok(published) => self.rows.push(row::publish(work, NGINX.into(), &published, None)),
+            Ok(published) => self.add(row::publish(work, NGINX.into(), &published, None)),
             Err(error) => self.fail(work, NGINX, &error),
         }
     }
@@ -360,9 +355,9 @@ impl Bench {
             say(&work, &name);
             match self.idle(way).await {
                 Ok(played) => {
-                    self.rows.push(row::latency(work, name.clone(), &played));
+                    self.add(row::latency(work, name.clone(), &played));
                     let work = format!("first picture of a new player, {}", way.protocol());
-                    self.rows.push(row::first_picture(work, name, &played));
+                    self.add(row::first_picture(work, name, &played));
                 }
                 Err(error) => self.fail(work, &name, &error),
             }
@@ -380,7 +375,7 @@ impl Bench {
         let (work, name) = ("start to listening".to_owned(), headwater(2));
         say(&work, &name);
         match Server::headwater(&self.program, Setup { workers: 2, mw_latency: None }) {
-            Ok(server) => self.rows.push(row::start(work, name, server.started_in)),
+            Ok(server) => self.add(row::start(work, name, server.started_in)),
             Err(error) => self.fail(work, &name, &error.into()),
         }
     }
@@ -392,7 +387,7 @@ impl Bench {
             let (work, name) = (format!("memory after {count} {who} came and went"), headwater(2));
             say(&work, &name);
             match self.came_and_went(publish, count).await {
-                Ok(connected) => self.rows.push(row::connects(work, name, &connected)),
+                Ok(connected) => self.add(row::connects(work, name, &connected)),
                 Err(error) => self.fail(work, &name, &error),
             }
         }
@@ -414,8 +409,16 @@ impl Bench {
         Ok(connect::run(&args).await?)
     }
 
+    /// Says a result at once; the table comes only when all is measured.
+    fn add(&mut self, row: Row) {
+        let met = row.met.map_or("", |met| if met { " (met)" } else { " (MISSED)" });
+        // progress only; nothing is lost when nobody reads it
+        let _ = writeln!(io::stderr(), "  {}: {}{met}", row.work, row.result);
+        self.rows.push(row);
+    }
+
     fn fail(&mut self, work: String, server: &str, error: &StepError) {
-        self.rows.push(row::failed(work, server, error));
+        self.add(row::failed(work, server, error));
     }
 }
 
