@@ -7,14 +7,17 @@
 #![expect(clippy::print_stderr, reason = "a failed test shows its server's log")]
 
 pub mod hls;
+pub mod flv;
 pub mod http;
 mod media;
 pub mod packets;
 mod peer;
 pub mod program;
+pub mod rtmp;
 mod server;
 pub mod wait;
 pub mod websocket;
+pub mod wire;
 
 pub use media::{Clip, Tool};
 pub use peer::{Publisher, Reader, read_file};
