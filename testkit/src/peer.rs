@@ -59,6 +59,11 @@ impl Publisher {
         wait::until("the publisher to stop", Duration::from_secs(5), || self.child.try_wait().ok().flatten());
     }
 
+    /// Makes it fall silent, its connection still open, as a machine that hangs.
+    pub fn freeze(&self) {
+        signal(&self.child, libc::SIGSTOP);
+    }
+
     /// Ends it at once, as a power cut would: its socket is closed without goodbye.
     pub fn kill(mut self) {
         end(&mut self.child);
@@ -204,11 +209,15 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 }
 
 pub(crate) fn interrupt(child: &Child) {
+    signal(child, libc::SIGINT);
+}
+
+fn signal(child: &Child, signal: i32) {
     if let Ok(pid) = i32::try_from(child.id()) {
         // SAFETY: kill takes two integers and touches no memory; the child is not reaped yet, so the pid is its own.
-        #[expect(unsafe_code, reason = "the standard library can only kill, not interrupt")]
+        #[expect(unsafe_code, reason = "the standard library can only kill")]
         unsafe {
-            libc::kill(pid, libc::SIGINT);
+            libc::kill(pid, signal);
         }
     }
 }

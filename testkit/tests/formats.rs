@@ -146,3 +146,21 @@ fn players_stay_when_the_publisher_returns() {
         );
     }
 }
+
+/// The same when the publisher fell silent first, so that every player has had everything when it leaves.
+#[test]
+fn players_stay_when_a_silent_publisher_returns() {
+    let clip = Clip::H264Aac;
+    let server = Server::start(&Options::default());
+    let player = Reader::open(clip.tool(), &server.rtmp_url("s"));
+    server.wait_for_players(1);
+    let first = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    player.wait_for(100, LIMIT);
+    first.freeze();
+    player.wait_until_quiet(QUIET, LIMIT);
+    first.kill();
+    server.wait_until_unpublished("s");
+    let before = player.count();
+    let _second = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    player.wait_for(before + 100, LIMIT);
+}
