@@ -12,6 +12,7 @@
 //! [`STREAM_BYTES_MAX`] bytes; a segment ends at [`SEGMENT_BYTES_MAX`].
 
 mod name;
+mod sample_clock;
 mod segment;
 mod segmenter;
 mod serve;

@@ -1,6 +1,7 @@
 //! The task that makes segments of one publish.
 
 use crate::name::{self, Moment};
+use crate::sample_clock::SampleClock;
 use crate::segment::{Lengths, Progress, WORTH_KEEPING};
 use crate::store::{Cutter, Live, Segment, Store, etag};
 use crate::writer::{Update, Writer};
@@ -8,7 +9,8 @@ use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use headwater_conf::{Hls as HlsConf, HlsOnError};
 use headwater_hub::{Entry, FrameReader, Read, Session};
-use headwater_media::{Frame, Kind, Time, Track};
+use headwater_media::codec::aac;
+use headwater_media::{Codec, Frame, Kind, Time, Track};
 use headwater_mpeg::{Skipped, TsMuxer};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +40,8 @@ pub(crate) struct Settings {
     cleanup: bool,
     floor: bool,
     utc: bool,
+    /// `hls_dts_directly`: audio keeps the publisher's timestamps.
+    dts_directly: bool,
     on_error: HlsOnError,
 }
 
@@ -63,6 +67,7 @@ impl Settings {
             cleanup: hls.hls_cleanup,
             floor: hls.hls_ts_floor,
             utc,
+            dts_directly: hls.hls_dts_directly,
             on_error: hls.hls_on_error,
         }
     }
@@ -149,6 +154,7 @@ struct Work<'a> {
     wait_key: bool,
     video: Bytes,
     audio: Bytes,
+    samples: SampleClock,
     /// Whether HLS is given up for this publish.
     off: bool,
     told: Told,
@@ -186,6 +192,7 @@ impl<'a> Work<'a> {
             wait_key: true,
             video: Bytes::new(),
             audio: Bytes::new(),
+            samples: SampleClock::default(),
             off: false,
             told: Told::default(),
         }
@@ -229,6 +236,10 @@ impl<'a> Work<'a> {
         match frame.kind {
             Kind::Config => self.configure(frame),
             Kind::Inter if frame.track == Track::Video && self.wait_key => {}
+            _ if frame.codec == Codec::Aac && !self.live.settings.dts_directly => {
+                let at = self.samples.place(frame.dts);
+                self.media(&Frame { dts: at, pts: at, ..frame.clone() });
+            }
             _ => self.media(frame),
         }
     }
@@ -243,6 +254,11 @@ impl<'a> Work<'a> {
             if let Some(open) = &mut self.open {
                 open.stale = true;
             }
+        }
+        if frame.codec == Codec::Aac
+            && let Ok(config) = aac::Config::parse(&frame.payload)
+        {
+            self.samples.set_rate(config.sample_rate);
         }
         let result = self.cutter.muxer.frame(frame, &mut self.bytes);
         self.had_video |= result.is_ok() && frame.track == Track::Video;

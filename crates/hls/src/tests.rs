@@ -384,3 +384,14 @@ async fn an_unwritable_disk_disturbs_nobody() {
     world.hls.close().await;
     assert_eq!(uris(&world.playlist().await).len(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn audio_times_can_be_counted() {
+    let world = World::new("hls_fragment 2; hls_aof_ratio 1; hls_dts_directly off;");
+    let publisher = world.publish();
+    publisher.push(audio_config());
+    (0..200).for_each(|i| publisher.push(sound(i * 1024 / 48)));
+    settle().await;
+    let ticks: Vec<i64> = world.frames().await.iter().map(|f| f.dts.ticks(90_000)).collect();
+    assert!(ticks.len() > 90 && ticks.windows(2).all(|w| w[1] - w[0] == 1920), "{ticks:?}");
+}

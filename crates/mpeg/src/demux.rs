@@ -269,22 +269,25 @@ impl Elementary {
         out.push(self.frame(Kind::Config, dts, dts, config));
     }
 
-    fn adts(&mut self, mut data: &[u8], mut at: Time, out: &mut Vec<Frame>) {
+    fn adts(&mut self, mut data: &[u8], start: Time, out: &mut Vec<Frame>) {
+        let mut samples = 0;
         while let Ok(adts) = aac::Adts::parse(data) {
+            let at = start + Time::from_ticks(samples, adts.config.sample_rate);
             self.configure(adts.config.write(), at, out);
             out.push(self.frame(Kind::Key, at, at, Bytes::copy_from_slice(adts.payload)));
-            at += Time::from_ticks(aac::FRAME_SAMPLES.into(), adts.config.sample_rate);
+            samples += i64::from(aac::FRAME_SAMPLES);
             data = data.get(adts.len..).unwrap_or_default();
         }
     }
 
-    fn mp3(&mut self, mut data: &[u8], mut at: Time, out: &mut Vec<Frame>) {
+    fn mp3(&mut self, mut data: &[u8], start: Time, out: &mut Vec<Frame>) {
+        let mut samples = 0;
         while let Ok(header) = mp3::Header::parse(data) {
-            let Some((frame, rest)) = data.split_at_checked(header.len).filter(|(f, _)| !f.is_empty()) else {
-                return;
-            };
+            let whole = data.split_at_checked(header.len).filter(|(frame, _)| !frame.is_empty());
+            let Some((frame, rest)) = whole else { return };
+            let at = start + Time::from_ticks(samples, header.sample_rate);
             out.push(self.frame(Kind::Key, at, at, Bytes::copy_from_slice(frame)));
-            at += Time::from_ticks(header.samples.into(), header.sample_rate);
+            samples += i64::from(header.samples);
             data = rest;
         }
     }
