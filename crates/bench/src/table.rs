@@ -133,6 +133,7 @@ const QUICK: Scale = Scale {
 
 pub(crate) async fn run(args: &Args) -> Result<Table, TableError> {
     let program = args.server.clone().map_or_else(std::env::current_exe, Ok).map_err(TableError::Program)?;
+    let machine = Machine::here();
     let scale = if args.quick { QUICK } else { FULL };
     let mut bench = Bench { program, scale, floors: Floors::default(), rows: Vec::new() };
     for work in ALL {
@@ -140,7 +141,7 @@ pub(crate) async fn run(args: &Args) -> Result<Table, TableError> {
             bench.measure(work).await;
         }
     }
-    let table = Table { machine: Machine::here(), quick: args.quick, rows: bench.rows };
+    let table = Table { machine, quick: args.quick, rows: bench.rows };
     if args.write_docs {
         std::fs::write(Path::new(DOCUMENT), markdown::document(&table)).map_err(TableError::Document)?;
     }

@@ -19,6 +19,8 @@ within one page, not across pages.
   the machine, over loopback, so part of what the kernel does to receive is counted for the server; that is the same
   for all.
 - A batch (350 ms, 40 ms) is `mw_latency`. Without it Headwater sends at once when idle, and in batches under load.
+  A server that cannot keep up with its batch sends later and more at a time, which costs less CPU: look at the
+  median latency beside it, which is half the batch when it does keep up.
 
 Make this page for your machine with `cargo xtask bench --write-docs`; it takes about a quarter of an hour.
 ";

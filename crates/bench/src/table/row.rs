@@ -53,7 +53,9 @@ pub(crate) fn floor(work: String, floor: &Floor) -> Row {
 }
 
 pub(crate) fn play(work: String, server: String, played: &Played, verdict: Option<Verdict>) -> Row {
-    let result = format!("{}, {}", cpu(played.cost.as_ref()), fed(&played.delivery, played.asked));
+    let latency =
+        played.latency.map_or(String::new(), |latency| format!(", latency p50 {:.0} ms", latency.p50_ms));
+    let result = format!("{}, {}{latency}", cpu(played.cost.as_ref()), fed(&played.delivery, played.asked));
     row(work, server, result, verdict, played)
 }
 
