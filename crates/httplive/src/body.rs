@@ -49,7 +49,12 @@ pub(crate) fn refusal(refused: &Refused) -> Response<Body> {
 fn live_body(granted: Granted, output: Output) -> Response<Body> {
     let reader = granted.attached.stream().bytes(&output.format);
     let body = LiveBody { first: Some(output.file_header), reader, granted };
-    let mut response = Response::new(Body::new(body));
+    live_response(Body::new(body))
+}
+
+/// A live answer; with an empty body, what HEAD gets.
+pub(crate) fn live_response(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("video/x-flv"));
     fields.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));

@@ -32,19 +32,29 @@ pub(crate) async fn serve(server: &HttpLive, live: Live, mut io: TcpStream, requ
     let name = granted.session.info().name.clone();
     tracing::info!(cid = %live.id, peer = %live.peer, stream = %name, "http live play");
     let ended = play(server, io, request, &granted).await;
+    if ended == Ended::Player(End::Stalled) {
+        granted.session.fail();
+    }
     let sent = granted.session.sent.total();
     tracing::info!(cid = %live.id, stream = %name, ?ended, sent, "http live play ended");
 }
 
-async fn play(server: &HttpLive, io: TcpStream, request: LiveRequest, granted: &Granted) -> Ended {
+async fn play(server: &HttpLive, mut io: TcpStream, request: LiveRequest, granted: &Granted) -> Ended {
     let framing = framing(&request.head);
     let session = granted.session.clone();
     let mut peer = Peer { listener: (framing == Framing::WebSocket).then(Listener::default), session };
+    let head = response_head(&request.head, server.crossdomain);
+    let mut hello = BytesMut::new();
+    match framing {
+        // Its handshake is answered at once: whoever opens it may ping, and give up on a silent server.
+        Framing::WebSocket if io.write_all(&head).await.is_err() => return Ended::ClosedByPeer,
+        Framing::WebSocket => {}
+        Framing::Chunked | Framing::Plain => hello.extend_from_slice(&head),
+    }
     let output = tokio::select! {
         output = granted.output(framing) => output,
-        ended = std::future::poll_fn(|cx| peer.poll(cx, &io, &mut |_| Ok(()))) => return ended,
+        ended = std::future::poll_fn(|cx| peer.poll(cx, &io, &mut |pong| send_all(&io, &pong))) => return ended,
     };
-    let mut hello = BytesMut::from(&response_head(&request.head, server.crossdomain)[..]);
     hello.extend_from_slice(&output.file_header);
     drop(request);
     let io = Rc::new(io);
@@ -58,6 +68,12 @@ async fn play(server: &HttpLive, io: TcpStream, request: LiveRequest, granted: &
         peer.poll(cx, &io, &mut |pong| player.inject(pong).map_err(|_| ()))
     })
     .await
+}
+
+/// Sends the few bytes of a control frame on a socket that nothing else was sent on lately: they fit or the peer is gone.
+fn send_all(io: &TcpStream, bytes: &[u8]) -> Result<(), ()> {
+    let sent = io.try_write(bytes).is_ok_and(|n| n == bytes.len());
+    if sent { Ok(()) } else { Err(()) }
 }
 
 /// What comes from the player's side: its few words, its leaving, and the API's kick.

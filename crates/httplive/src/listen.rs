@@ -148,6 +148,7 @@ impl HttpLive {
             Ok(Ok(Some(wanted))) if request.method() == Method::GET => {
                 body::respond(&self, live, request, wanted).await
             }
+            Ok(Ok(Some(_))) if request.method() == Method::HEAD => body::live_response(Body::empty()),
             Ok(Ok(_)) => {
                 request.extensions_mut().insert(ConnectInfo(live.peer));
                 let Ok(response) = self.rest.clone().oneshot(request).await;

@@ -85,6 +85,7 @@ pub struct Session {
     pub sent: Meter,
     /// Bytes received from the peer.
     pub received: Meter,
+    failed: AtomicBool,
     kicked: AtomicBool,
     on_kick: parking_lot::Mutex<Option<Waker>>,
 }
@@ -98,6 +99,7 @@ impl Session {
             started_at: SystemTime::now(),
             sent: Meter::default(),
             received: Meter::default(),
+            failed: AtomicBool::new(false),
             kicked: AtomicBool::new(false),
             on_kick: parking_lot::Mutex::new(None),
         }
@@ -121,6 +123,16 @@ impl Session {
     /// When it started, by the wall clock.
     pub fn started_at(&self) -> SystemTime {
         self.started_at
+    }
+
+    /// Notes that it ended by a fault: the peer's, the network's or ours; not by either side's wish.
+    pub fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it ended by a fault.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     /// Asks its connection to end. Idempotent; the connection ends soon after, not at once.

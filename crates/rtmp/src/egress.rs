@@ -31,12 +31,17 @@ pub(crate) async fn serve<S: Socket>(
     let stream = server.hub.stream(&grant.name);
     let session = session(asked, grant, false);
     let attached = stream.attach(&session);
+    let vhost = server.conf.vhost(stream.name().vhost());
+    client.proto.set_chunk_size(vhost.and_then(|v| v.chunk_size).unwrap_or(server.conf.chunk_size));
     client.proto.accept_play()?;
     client.flush().await?;
     tracing::info!(cid = %client.id, peer = %client.peer, stream = %stream.name(), "play");
     let Client { io, proto, id, peer, opened, permit } = client;
     let mut viewer = Viewer { proto, session, opened, timer };
     let ended = io.play(&attached, &mut viewer).await;
+    if ended.as_ref().is_err_and(|fault| !matches!(fault, Fault::Kicked | Fault::Duration)) {
+        viewer.session.fail();
+    }
     tracing::info!(cid = %id, stream = %stream.name(), sent = viewer.session.sent.total(), "stop");
     Ok(match ended? {
         Some(io) => Next::Identify(Client { io, proto: viewer.proto, id, peer, opened, permit }),

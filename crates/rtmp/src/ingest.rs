@@ -46,6 +46,7 @@ pub(crate) async fn serve<S: Socket>(
             return Err(client.refuse(&reason).await);
         }
     };
+    client.proto.set_chunk_size(vhost.chunk_size.unwrap_or(server.conf.chunk_size));
     client.proto.accept_publish()?;
     tracing::info!(cid = %client.id, peer = %client.peer, stream = %stream.name(), kind, "publish");
     let ended = Ingest::new(publisher, &vhost.publish).run(&mut client).await;
@@ -115,6 +116,9 @@ impl<'a> Ingest<'a> {
                     return Ok(ended);
                 }
                 Err(fault) => {
+                    if !matches!(fault, Fault::Kicked) {
+                        self.publisher.session().fail();
+                    }
                     client.flush().await.ok(); // the peer may be gone already
                     return Err(fault);
                 }

@@ -75,7 +75,9 @@ fn check_security(security: &Security, action: Action, peer: IpAddr) -> Result<(
 /// The referring page's host must be one of the configured domains or below one. Only RTMP clients tell their page.
 fn check_refer(vhost: &Vhost, request: &Request) -> Result<(), Refusal> {
     let Refer { enabled, all, publish, play } = &vhost.refer;
-    if !enabled || !request.tc_url.starts_with("rtmp") || request.kind.starts_with("flv") {
+    let tells_page =
+        matches!(request.kind, "rtmp-play" | "fmle-publish" | "flash-publish" | "haivision-publish");
+    if !enabled || !tells_page {
         return Ok(());
     }
     let by_action = match request.action {

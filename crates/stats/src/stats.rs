@@ -182,6 +182,9 @@ impl Observer for Stats {
             }
             Event::Unpublished { session, .. } | Event::PlayStopped { session, .. } => {
                 self.registry.lock().leave(session);
+                if session.has_failed() {
+                    self.client_failed();
+                }
             }
             _ => {}
         }

@@ -134,6 +134,13 @@ impl ServerSession {
         self.out.chunk_size()
     }
 
+    /// Cuts what follows at `size` bytes, and tells the peer; for a vhost with a chunk size of its own.
+    pub fn set_chunk_size(&mut self, size: u32) {
+        if size as usize != self.chunk_size() {
+            self.out.set_chunk_size(size);
+        }
+    }
+
     /// Lets the publisher begin.
     pub fn accept_publish(&mut self) -> Result<(), SessionError> {
         self.expect(State::PublishAsked, "accept_publish")?;
