@@ -47,9 +47,12 @@ impl<S: Read + Write> RtmpPeer<S> {
         let options = ClientOptions::new(&format!("rtmp://localhost/live/{stream}"), purpose);
         let session = ClientSession::new(options, 1);
         let mut peer = RtmpPeer { io, session, opened: Instant::now(), events: VecDeque::new() };
-        match peer.event() {
-            Some(ClientEvent::Publishing | ClientEvent::Playing) => peer,
-            other => panic!("{purpose:?} of {stream} was answered by {other:?}"),
+        loop {
+            match peer.event() {
+                Some(ClientEvent::Publishing | ClientEvent::Playing) => return peer,
+                Some(ClientEvent::Status { .. }) => {}
+                other => panic!("{purpose:?} of {stream} was answered by {other:?}"),
+            }
         }
     }
 

@@ -1,0 +1,554 @@
+//! What the transports promise on the wire: HTTP heads and framings, how streams begin and end, pausing, players that
+//! stay, players that do not read, and many players at once.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use bytes::Bytes;
+use headwater_media::{Codec, CodecTag, Frame, Kind, Time, Track};
+use headwater_testkit::flv::{clip_frames, frames, is_media, later, media};
+use headwater_testkit::http::Request;
+use headwater_testkit::rtmp::{RtmpPeer, connect};
+use headwater_testkit::wire::{Head, Wire};
+use headwater_testkit::{Clip, Options, Server, wait, websocket};
+use std::net::TcpStream;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use tungstenite::Message;
+use tungstenite::protocol::frame::coding::CloseCode;
+
+const LIMIT: Duration = Duration::from_secs(10);
+const CLIP: Clip = Clip::H264Aac;
+/// Length of the clip on its timeline, with room for the last frame.
+const CLIP_LENGTH: Time = Time::from_millis(1000 * Clip::SECONDS as i64 + 40);
+
+fn wire(server: &Server) -> Wire<TcpStream> {
+    Wire::new(connect(server.http_address()))
+}
+
+/// What an HTTP player that waited gets of published frames: all media from the first key frame on. An RTMP player gets
+/// also what comes before.
+fn from_first_key(sent: &[Frame]) -> Vec<Frame> {
+    let has_video = sent.iter().any(Frame::is_video_key);
+    let start = sent.iter().position(|f| if has_video { f.is_video_key() } else { is_media(f) }).unwrap();
+    media(sent[start..].iter().cloned())
+}
+
+/// Media of one track kind alone, with a script that announces no more than that.
+fn only(track: Track, sent: &[Frame]) -> Vec<Frame> {
+    sent.iter().filter(|frame| frame.track == track).cloned().collect()
+}
+
+fn assert_same(what: &str, sent: &[Frame], got: &[Frame]) {
+    for (at, (sent, got)) in sent.iter().zip(got).enumerate() {
+        assert_eq!(
+            (sent.track, sent.kind, sent.dts, sent.pts),
+            (got.track, got.kind, got.dts, got.pts),
+            "{what}: {at}"
+        );
+        assert!(sent.payload == got.payload, "{what}: other bytes in frame {at}");
+    }
+    assert_eq!(sent.len(), got.len(), "{what}: as many frames as were sent");
+}
+
+/// Publishes all of it and leaves. The players that `waited` answer after the first second has been sent: so all of them
+/// are there from the first frame on, however fast the rest comes.
+fn publish_to_waiting(server: &Server, stream: &str, sent: &[Frame], waited: impl FnOnce()) {
+    let mut publisher = RtmpPeer::publish(server.rtmp_address(), stream);
+    let second = sent.iter().position(|frame| frame.dts >= Time::from_millis(900)).unwrap();
+    publisher.send(&sent[..second]);
+    waited();
+    publisher.send(&sent[second..]);
+    publisher.finish();
+}
+
+/// Begins a live answer on the connection and checks its head.
+fn live_head(wire: &mut Wire<TcpStream>) -> Head {
+    let head = wire.head();
+    assert_eq!(head.status(), 200, "{head:?}");
+    assert_eq!(head.field("content-type"), Some("video/x-flv"));
+    assert_eq!(head.field("cache-control"), Some("no-store"));
+    assert_eq!(head.field("content-length"), None, "a live stream has no length");
+    head
+}
+
+#[test]
+fn a_player_that_came_first_waits_and_gets_everything() {
+    let server = Server::start(&Options::default());
+    let sent = clip_frames(CLIP);
+    let mut player = wire(&server);
+    player.get("/live/s.flv");
+    server.wait_for_players(1);
+    let mut head = None;
+    publish_to_waiting(&server, "s", &sent, || head = Some(live_head(&mut player)));
+    let head = head.unwrap();
+    assert_eq!(head.field("transfer-encoding"), Some("chunked"));
+    assert_eq!(head.field("connection"), Some("close"));
+    let body = player.chunks(); // ends with the last chunk, or this fails
+    assert_eq!(player.rest(), b"", "nothing comes after the last chunk");
+    let got = frames(&body);
+    assert!(got.iter().any(|frame| frame.track == Track::Script), "metadata comes along");
+    assert_same("HTTP-FLV", &from_first_key(&sent), &media(got));
+    server.wait_for_players(0);
+}
+
+#[test]
+fn http_1_0_gets_no_chunks() {
+    let server = Server::start(&Options::default());
+    let sent = clip_frames(CLIP);
+    let mut player = wire(&server);
+    player.request(&["GET /live/s.flv HTTP/1.0"]);
+    server.wait_for_players(1);
+    let mut head = None;
+    publish_to_waiting(&server, "s", &sent, || head = Some(live_head(&mut player)));
+    let head = head.unwrap();
+    assert_eq!(head.field("transfer-encoding"), None);
+    assert_same("HTTP/1.0", &from_first_key(&sent), &media(frames(&player.rest())));
+}
+
+#[test]
+fn a_reused_connection_gets_the_stream_too() {
+    let server = Server::start(&Options::default());
+    std::fs::create_dir_all(server.folder().join("html")).unwrap();
+    std::fs::write(server.folder().join("html/player.html"), "<p>player").unwrap();
+    let sent = clip_frames(CLIP);
+    let mut player = wire(&server);
+    for _ in 0..2 {
+        player.get("/player.html");
+        let (head, body) = player.answer();
+        assert_eq!((head.status(), body.as_slice()), (200, &b"<p>player"[..]));
+        assert_ne!(head.field("connection"), Some("close"), "the connection is kept");
+    }
+    player.get("/live/s.flv");
+    server.wait_for_players(1);
+    let mut head = None;
+    publish_to_waiting(&server, "s", &sent, || head = Some(live_head(&mut player)));
+    let head = head.unwrap();
+    assert_eq!(head.field("transfer-encoding"), Some("chunked"));
+    assert_same("HTTP-FLV", &from_first_key(&sent), &media(frames(&player.chunks())));
+    server.wait_for_players(0);
+}
+
+#[test]
+fn the_file_header_tells_the_tracks() {
+    let whole = clip_frames(CLIP);
+    let cases = [
+        ("both", 0x05, whole.iter().filter(|f| f.track != Track::Script).cloned().collect::<Vec<_>>()),
+        ("sound", 0x04, only(Track::Audio, &whole)),
+        ("pictures", 0x01, only(Track::Video, &whole)),
+        ("announced", 0x04, clip_frames(Clip::AacOnly)), // its metadata names no pictures
+    ];
+    let server = Server::start(&Options::default());
+    for (name, flags, sent) in cases {
+        let path = format!("/live/{name}.flv");
+        let (mut chunked, mut plain) = (wire(&server), wire(&server));
+        chunked.get(&path);
+        plain.request(&[&format!("GET {path} HTTP/1.0")]);
+        server.wait_for_players(2);
+        publish_to_waiting(&server, name, &sent, || {
+            live_head(&mut chunked);
+            live_head(&mut plain);
+        });
+        for body in [chunked.chunks(), plain.rest()] {
+            assert_eq!(&body[..5], &[b'F', b'L', b'V', 1, flags], "{name}: FLV 10.1 E.2");
+            let (got, sent) = (media(frames(&body)), from_first_key(&sent));
+            assert!(!got.is_empty() && sent.ends_with(&got), "{name}: what came is what was sent");
+        }
+        server.wait_for_players(0);
+    }
+}
+
+#[test]
+fn a_websocket_ends_with_a_normal_close() {
+    let server = Server::start(&Options::default());
+    let sent = clip_frames(CLIP);
+    let url = format!("ws://{}/live/s.flv", server.http_address());
+    let (mut socket, response) = tungstenite::client(&url, connect(server.http_address())).unwrap();
+    assert_eq!(response.status(), 101);
+    socket.send(Message::Ping(Bytes::from_static(b"are you there"))).unwrap();
+    server.wait_for_players(1);
+    assert_eq!(socket.read().unwrap(), Message::Pong(Bytes::from_static(b"are you there")), "while it waits");
+    let mut body = Vec::new();
+    let mut read = |socket: &mut tungstenite::WebSocket<TcpStream>| match socket.read().unwrap() {
+        Message::Binary(payload) => {
+            body.extend_from_slice(&payload);
+            None
+        }
+        Message::Pong(payload) => {
+            assert_eq!(payload, Bytes::from_static(b"and now"));
+            Some(Message::Pong(payload))
+        }
+        close => Some(close),
+    };
+    publish_to_waiting(&server, "s", &sent, || {
+        assert_eq!(read(&mut socket), None, "the file header");
+        socket.send(Message::Ping(Bytes::from_static(b"and now"))).unwrap();
+    });
+    let mut said = Vec::new();
+    let close = loop {
+        match std::iter::repeat_with(|| read(&mut socket)).flatten().next().unwrap() {
+            Message::Close(close) => break close,
+            other => said.push(other),
+        }
+    };
+    assert_eq!(said.len(), 1, "the ping was answered amid the stream");
+    assert_eq!(close.map(|close| close.code), Some(CloseCode::Normal));
+    assert_same("WebSocket-FLV", &from_first_key(&sent), &media(frames(&body)));
+    server.wait_for_players(0);
+}
+
+#[test]
+fn a_websocket_that_closes_is_let_go() {
+    let server = Server::start(&Options::default());
+    let url = format!("ws://{}/live/s.flv", server.http_address());
+    let mut publisher = RtmpPeer::publish(server.rtmp_address(), "s");
+    publisher.send(&clip_frames(CLIP));
+    let (mut socket, _) = tungstenite::client(&url, connect(server.http_address())).unwrap();
+    while !matches!(socket.read().unwrap(), Message::Binary(_)) {}
+    server.wait_for_players(1);
+    socket.close(None).unwrap();
+    server.wait_for_players(0);
+}
+
+#[test]
+fn pages_of_other_origins_may_read() {
+    let server = Server::start(&Options::default());
+    std::fs::create_dir_all(server.folder().join("html")).unwrap();
+    std::fs::write(server.folder().join("html/a.txt"), "a").unwrap();
+    let mut publisher = RtmpPeer::publish(server.rtmp_address(), "s");
+    publisher.send(&clip_frames(CLIP));
+    let fields = [
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-methods", "*"),
+        ("access-control-allow-headers", "*"),
+        ("access-control-expose-headers", "*"),
+        ("access-control-allow-credentials", "false"),
+        ("access-control-request-private-network", "true"),
+    ];
+    for (method, path) in
+        [("GET", "/live/s.flv"), ("GET", "/a.txt"), ("GET", "/none"), ("OPTIONS", "/live/s.flv")]
+    {
+        for origin in [true, false] {
+            let mut wire = wire(&server);
+            let line = format!("{method} {path} HTTP/1.1");
+            match origin {
+                true => wire.request(&[&line, "Host: localhost", "Origin: http://elsewhere.example"]),
+                false => wire.request(&[&line, "Host: localhost"]),
+            }
+            let head = wire.head();
+            assert_eq!(head.status(), if path == "/none" { 404 } else { 200 }, "{method} {path}");
+            for (name, value) in fields {
+                assert_eq!(head.field(name), origin.then_some(value), "{method} {path}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn pages_of_other_origins_may_not_read_when_told_so() {
+    let server = Server::start(&Options { http_server: "crossdomain off;".to_owned(), ..Options::default() });
+    let mut publisher = RtmpPeer::publish(server.rtmp_address(), "s");
+    publisher.send(&clip_frames(CLIP));
+    for (method, path, status) in
+        [("OPTIONS", "/live/s.flv", 405), ("GET", "/live/s.flv", 200), ("GET", "/none", 404)]
+    {
+        let mut wire = wire(&server);
+        wire.request(&[
+            &format!("{method} {path} HTTP/1.1"),
+            "Host: localhost",
+            "Origin: http://elsewhere.example",
+        ]);
+        let head = wire.head();
+        assert_eq!(head.status(), status, "{method} {path}");
+        assert_eq!(head.field("access-control-allow-origin"), None, "{method} {path}");
+    }
+}
+
+#[test]
+fn head_tells_what_get_would() {
+    let server = Server::start(&Options::default());
+    std::fs::create_dir_all(server.folder().join("html")).unwrap();
+    std::fs::write(server.folder().join("html/a.txt"), "0123456789").unwrap();
+    let mut wire = wire(&server);
+    let cases = [("/a.txt", 200, "text/plain; charset=utf-8"), ("/none", 404, "text/plain; charset=utf-8")];
+    for (path, status, kind) in cases {
+        wire.request(&[&format!("HEAD {path} HTTP/1.1"), "Host: localhost"]);
+        let head = wire.head();
+        assert_eq!((head.status(), head.field("content-type")), (status, Some(kind)), "{path}");
+        if status == 200 {
+            assert_eq!(head.field("content-length"), Some("10"));
+        }
+    }
+    wire.request(&["HEAD /live/s.flv HTTP/1.1", "Host: localhost"]);
+    let head = wire.head();
+    assert_eq!((head.status(), head.field("content-type")), (200, Some("video/x-flv")));
+    wire.get("/a.txt"); // had a body come, it would be read as this answer's head
+    assert_eq!(wire.answer().1, b"0123456789");
+    assert_eq!(server.clients(), Vec::<serde_json::Value>::new(), "asking is not playing");
+}
+
+#[test]
+fn files_with_index_type_and_ranges_and_nothing_beyond() {
+    let server = Server::start(&Options::default());
+    let html = server.folder().join("html");
+    std::fs::create_dir_all(html.join("sub")).unwrap();
+    for (name, text) in [
+        ("index.html", "home"),
+        ("sub/index.html", "sub"),
+        ("a.mp4", "0123456789"),
+        ("a.m3u8", "#EXTM3U\n"),
+        ("a.ts", "G"),
+        ("a b.js", "1"),
+        ("noextension", "x"),
+    ] {
+        std::fs::write(html.join(name), text).unwrap();
+    }
+    std::fs::write(server.folder().join("secret"), "secret").unwrap();
+    let mut wire = wire(&server);
+    let mut get = |path: &str, range: Option<&str>| {
+        let range = range.map(|range| format!("Range: bytes={range}"));
+        let mut lines = vec![format!("GET {path} HTTP/1.1"), "Host: localhost".to_owned()];
+        lines.extend(range);
+        wire.request(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+        let (head, body) = wire.answer();
+        (head, String::from_utf8(body).unwrap())
+    };
+    for (path, kind, text) in [
+        ("/", "text/html; charset=utf-8", "home"),
+        ("/index.html?x=y", "text/html; charset=utf-8", "home"),
+        ("/sub/", "text/html; charset=utf-8", "sub"),
+        ("/a.mp4", "video/mp4", "0123456789"),
+        ("/a.m3u8", "application/vnd.apple.mpegurl", "#EXTM3U\n"),
+        ("/a.ts", "video/MP2T", "G"),
+        ("/a%20b.js", "text/javascript; charset=utf-8", "1"),
+        ("/noextension", "application/octet-stream", "x"),
+    ] {
+        let (head, body) = get(path, None);
+        assert_eq!(
+            (head.status(), head.field("content-type"), body.as_str()),
+            (200, Some(kind), text),
+            "{path}"
+        );
+    }
+    for (path, range, part, field) in [
+        ("/a.mp4", Some("2-4"), "234", "bytes 2-4/10"),
+        ("/a.mp4", Some("7-"), "789", "bytes 7-9/10"),
+        ("/a.mp4", Some("-2"), "89", "bytes 8-9/10"),
+        ("/a.mp4?range=1-2", None, "12", "bytes 1-2/10"),
+        ("/a.mp4?bytes=1-2", None, "12", "bytes 1-2/10"),
+    ] {
+        let (head, body) = get(path, range);
+        assert_eq!((head.status(), body.as_str()), (206, part), "{path} {range:?}");
+        assert_eq!(head.field("content-range"), Some(field), "{path} {range:?}");
+    }
+    assert_eq!(get("/a.mp4", Some("20-30")).0.status(), 416);
+    for path in [
+        "/../secret",
+        "/sub/../../secret",
+        "/%2e%2e/secret",
+        "/..%2fsecret",
+        "/sub/%2e%2e/%2e%2e/secret",
+        "/..%5csecret",
+        "/%00",
+        "//etc/passwd",
+        "/.%2e/.%2e/.%2e/.%2e/etc/passwd",
+    ] {
+        let (head, body) = get(path, None);
+        assert!((400..500).contains(&head.status()), "{path}: {head:?}");
+        assert!(!body.contains("secret") && !body.contains("root:"), "{path}: {body}");
+    }
+}
+
+#[test]
+fn an_rtmp_player_pauses_and_goes_on() {
+    let server = Server::start(&Options::default());
+    let sent = clip_frames(CLIP);
+    let mut player = RtmpPeer::play(server.rtmp_address(), "s");
+    let mut watching = RtmpPeer::play(server.rtmp_address(), "s");
+    let mut publisher = RtmpPeer::publish(server.rtmp_address(), "s");
+    publisher.send(&sent);
+    let once = media(sent.clone());
+    assert_same("before", &once, &player.media(once.len()));
+    watching.media(once.len());
+    assert_eq!(player.pause(true), [], "everything had come");
+    let during = later(&sent, CLIP_LENGTH);
+    publisher.send(&during);
+    let while_paused = media(during);
+    assert_same("the other player", &while_paused, &watching.media(while_paused.len()));
+    assert_eq!(media(player.pause(false)), [], "nothing comes while it is paused");
+    let after = later(&sent, CLIP_LENGTH + CLIP_LENGTH);
+    publisher.send(&after);
+    publisher.finish();
+    // It goes on at the newest key frame, and from there on nothing is missing.
+    let first = player.media(1).remove(0);
+    assert!(first.is_video_key(), "{first:?}");
+    let published: Vec<Frame> = [while_paused, media(after)].concat();
+    let resumed =
+        published.iter().position(|frame| frame.dts == first.dts && frame.track == first.track).unwrap();
+    let expected = &published[resumed..];
+    let got: Vec<Frame> = std::iter::once(first).chain(player.media(expected.len() - 1)).collect();
+    assert_same("after", expected, &got);
+}
+
+#[test]
+fn an_rtmp_player_stays_for_the_next_publisher() {
+    let server = Server::start(&Options::default());
+    let sent = clip_frames(CLIP);
+    let once = media(sent.clone());
+    let mut player = RtmpPeer::play(server.rtmp_address(), "s");
+    let mut newest = Time::from_millis(-1);
+    for round in 0..3 {
+        let mut publisher = RtmpPeer::publish(server.rtmp_address(), "s");
+        publisher.send(&sent);
+        publisher.finish();
+        server.wait_until_unpublished("s");
+        let got = player.media(once.len());
+        let payloads =
+            |frames: &[Frame]| frames.iter().map(|frame| frame.payload.clone()).collect::<Vec<_>>();
+        assert!(payloads(&got) == payloads(&once), "round {round}: other frames than were sent");
+        for track in [Track::Video, Track::Audio] {
+            let times: Vec<Time> =
+                got.iter().filter(|frame| frame.track == track).map(|frame| frame.dts).collect();
+            assert!(
+                times[0] > newest,
+                "round {round}: {track:?} went back from {newest:?} to {:?}",
+                times[0]
+            );
+            assert!(times.is_sorted(), "round {round}: {track:?} is out of order");
+        }
+        newest = got.iter().map(|frame| frame.dts).max().unwrap();
+    }
+    assert_eq!(server.clients().len(), 1, "the player is still there, and nobody else");
+}
+
+#[test]
+fn the_kicked_end() {
+    let server = Server::start(&Options::default());
+    let mut publisher = RtmpPeer::publish(server.rtmp_address(), "s");
+    publisher.send(&clip_frames(CLIP));
+    let mut rtmp = RtmpPeer::play(server.rtmp_address(), "s");
+    let mut chunked = wire(&server);
+    chunked.get("/live/s.flv");
+    live_head(&mut chunked);
+    let url = format!("ws://{}/live/s.flv", server.http_address());
+    let (mut websocket, _) = tungstenite::client(&url, connect(server.http_address())).unwrap();
+    server.wait_for_players(3);
+    let kick = |publish: bool| {
+        for client in server.clients().iter().filter(|client| client["publish"] == publish) {
+            let path = format!("/api/v1/clients/{}", client["id"].as_str().unwrap());
+            assert_eq!(
+                Request::get(server.api_address(), &path).method("DELETE").send().unwrap().status,
+                200
+            );
+        }
+    };
+    kick(false);
+    while rtmp.event().is_some() {}
+    chunked.rest();
+    while websocket.read().is_ok() {}
+    server.wait_for_players(0);
+    assert!(server.stream("s").unwrap()["publish"]["active"] == true, "the publisher was not meant");
+    kick(true);
+    while publisher.event().is_some() {}
+    server.wait_until_unpublished("s");
+}
+
+/// Key frames of this size a second: far more than fits between a player and the server.
+const BIG: usize = 1 << 20;
+
+/// One second of a stream: a big key frame and small ones after it.
+fn big_gop(second: i64, config: &Frame) -> Vec<Frame> {
+    let frame = |n: i64| Frame {
+        track: Track::Video,
+        codec: Codec::H264,
+        tag: CodecTag::Legacy,
+        kind: if n == 0 { Kind::Key } else { Kind::Inter },
+        dts: Time::from_millis(second * 1000 + n * 100),
+        pts: Time::from_millis(second * 1000 + n * 100),
+        payload: Bytes::from(vec![second as u8; if n == 0 { BIG } else { 100 }]),
+    };
+    let config = (second == 0).then(|| Frame { dts: Time::ZERO, pts: Time::ZERO, ..config.clone() });
+    config.into_iter().chain((0..10).map(frame)).collect()
+}
+
+#[test]
+fn a_player_that_does_not_read_disturbs_nobody_and_jumps() {
+    const SECONDS: i64 = 40;
+    let server =
+        Server::start(&Options { vhost: "play { queue_length 3; }".to_owned(), ..Options::default() });
+    let config =
+        clip_frames(CLIP).into_iter().find(|f| f.track == Track::Video && f.kind == Kind::Config).unwrap();
+    let mut lazy = wire(&server);
+    lazy.get("/live/s.flv");
+    let mut busy = RtmpPeer::play(server.rtmp_address(), "s");
+    server.wait_for_players(2);
+    let mut publisher = RtmpPeer::publish(server.rtmp_address(), "s");
+    for second in 0..SECONDS {
+        // Step by step with the player that reads: only the other one can fall behind.
+        let gop = big_gop(second, &config);
+        publisher.send(&gop);
+        let sent = media(gop);
+        assert_same(&format!("second {second}"), &sent, &busy.media(sent.len()));
+    }
+    let jumps = || server.stream("s").unwrap()["headwater"]["jumps"].as_u64().unwrap();
+    let jumped = wait::until("a jump to be counted", LIMIT, || Some(jumps()).filter(|jumps| *jumps > 0));
+    assert!(jumped < SECONDS as u64, "{jumped} jumps");
+    // Now it reads: whole frames, in order, each jump to a key frame, to the very end.
+    publisher.finish();
+    live_head(&mut lazy);
+    let got = media(frames(&lazy.chunks()));
+    assert!(got.len() < 10 * SECONDS as usize, "it missed what it did not read");
+    assert!(got.windows(2).all(|pair| pair[0].dts < pair[1].dts), "in order");
+    let gaps: Vec<&Frame> = got
+        .windows(2)
+        .filter(|pair| pair[1].dts - pair[0].dts > Time::from_millis(100))
+        .map(|pair| &pair[1])
+        .collect();
+    assert!(!gaps.is_empty() && gaps.iter().all(|frame| frame.is_video_key()), "{} gaps", gaps.len());
+    assert_eq!(got.last().unwrap().dts, Time::from_millis(SECONDS * 1000 - 100), "to the end");
+}
+
+#[test]
+fn forty_players_on_two_workers_get_the_same() {
+    let server = Server::start(&Options { root: "workers 2;".to_owned(), ..Options::default() });
+    let sent = clip_frames(Clip::H264BframesAac);
+    let everything = media(sent.clone());
+    let (rtmp, http, count) = (server.rtmp_address(), server.http_address(), everything.len());
+    let (started, all_started) = mpsc::channel();
+    let players: Vec<_> = (0..40)
+        .map(|n| {
+            let started = started.clone();
+            thread::spawn(move || match n % 3 {
+                0 => {
+                    let mut player = RtmpPeer::play(rtmp, "s");
+                    let first = player.media(1);
+                    started.send(()).unwrap();
+                    ("RTMP", [first, player.media(count - 1)].concat())
+                }
+                1 => {
+                    let mut wire = Wire::new(connect(http));
+                    wire.get("/live/s.flv");
+                    live_head(&mut wire);
+                    started.send(()).unwrap();
+                    ("HTTP-FLV", media(frames(&wire.chunks())))
+                }
+                _ => {
+                    let mut websocket = websocket::Incoming::open(http, "/live/s.flv").unwrap();
+                    let first = websocket.message().unwrap();
+                    started.send(()).unwrap();
+                    ("WebSocket-FLV", media(frames(&[first, websocket.read_to_end()].concat())))
+                }
+            })
+        })
+        .collect();
+    server.wait_for_players(40);
+    publish_to_waiting(&server, "s", &sent, || {
+        (0..40).for_each(|_| all_started.recv_timeout(LIMIT).unwrap())
+    });
+    for player in players {
+        let (what, got) = player.join().unwrap();
+        match what {
+            "RTMP" => assert_same(what, &everything, &got),
+            _ => assert_same(what, &from_first_key(&sent), &got),
+        }
+    }
+}
