@@ -36,11 +36,12 @@ impl Tally {
 /// nextest's `Summary [ 0.2s] 3 tests run: 2 passed, 1 failed, 0 skipped`, cargo's `test result: ok. 2 passed; 0
 /// failed; …`, vitest's `Tests  1 failed | 2 passed (3)`.
 fn summary(line: &str) -> Option<(u64, u64)> {
-    let line = line.trim();
-    let counts = if line.starts_with("Summary [") {
-        line.split_once("run:")?.1
-    } else if line.starts_with("test result:") || line.starts_with("Tests  ") {
-        line
+    // cargo's line is not indented; one that is belongs to a failed test's output, as nextest shows it.
+    let trimmed = line.trim();
+    let counts = if trimmed.starts_with("Summary [") {
+        trimmed.split_once("run:")?.1
+    } else if line.starts_with("test result:") || trimmed.starts_with("Tests  ") {
+        trimmed
     } else {
         return None;
     };
@@ -76,6 +77,7 @@ mod tests {
             ("test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out", Some((3, 1))),
             ("      Tests  1 failed | 12 passed (13)", Some((12, 1))),
             ("\x1b[2m      Tests \x1b[22m \x1b[1m\x1b[32m12 passed\x1b[39m\x1b[22m (12)", Some((12, 0))),
+            ("    test result: FAILED. 0 passed; 1 failed; 0 ignored", None),
             ("test tidy::tests::a ... ok", None),
         ];
         for (line, expected) in cases {
