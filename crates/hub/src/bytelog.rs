@@ -249,22 +249,23 @@ impl View {
     /// Fetches what is new; says whether there was anything. `at` is the oldest position the reader still needs.
     pub(crate) fn sync(&mut self, log: &mut ByteLog, reader: usize, at: u64, waker: Option<&Waker>) -> bool {
         log.freeze();
+        let grown = log.head() > self.head;
         let ended = log.ended_at != self.ended_at;
-        let news = log.head() > self.head || ended;
         let fresh = log.chunks.partition_point(|c| c.end() <= self.head);
         self.chunks.extend(log.chunks.range(fresh..).cloned());
         self.head = log.head();
         self.ended_at = log.ended_at;
         let slot = &mut log.readers[reader]; // a reader's slot lives as long as the reader
         slot.at = at;
-        if news {
+        // New bytes mean that the reader comes back by itself; an end alone may mean nothing to it.
+        if grown {
             slot.waker = None;
         } else if waker.is_some() {
             slot.waker = waker.cloned();
         }
         log.trim();
         self.first = log.first();
-        news
+        grown || ended
     }
 
     /// Starts earlier than so far: a newcomer's position. The chunks in between come from the log.

@@ -2,12 +2,14 @@ use crate::bytelog::{Cursor, Format, FormatKey, View};
 use crate::session::Session;
 use crate::stream::Stream;
 use bytes::Bytes;
+use nix::sys::socket::{MsgFlags, send};
 use slab::Slab;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::Future;
 use std::io::{self, IoSlice};
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -469,7 +471,7 @@ impl Slot {
             shared.at = self.cursor.at;
             shared.len = view.slices(self.cursor.at, view.head, &mut shared.slices);
         }
-        match write(&self.io, &shared.slices) {
+        match self.send(&shared.slices) {
             Ok(n) if n == shared.len => {
                 self.cursor.at += n as u64;
                 self.session.sent.add(n as u64);
@@ -482,6 +484,15 @@ impl Slot {
                 n as u64 + self.serve(view, trailer)
             }
             Err(_) => self.serve(view, trailer), // says what to make of the error
+        }
+    }
+
+    /// Writes what most players of a walk get: one piece, sent without asking first whether the socket has room. A
+    /// full socket gives an error here and again in [`Slot::serve`], which is where the runtime learns of it.
+    fn send(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match slices {
+            [one] => Ok(send(self.io.as_raw_fd(), one, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL)?),
+            many => write(&self.io, many),
         }
     }
 
