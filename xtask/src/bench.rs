@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: this machine's table of costs, beside the floor program and nginx-rtmp.
 //!
-//! The measuring itself is `headwater bench table`; here is only what it needs built and installed.
+//! The measuring itself is `headwater bench table`, which writes docs/performance.md; here is only what it needs built and installed.
 
 use crate::process::Process;
 use crate::step::{Outcome, Steps};
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         && steps.step("bench", "measure; leave the machine alone meanwhile", || {
             let binary = workspace::target().join("release/headwater");
             Process::new(&binary.to_string_lossy())
-                .args(["bench", "table"])
+                .args(["bench", "table", "--write-docs"])
                 .args(&args.table)
                 .run("read the message above; `ulimit -n` must allow several thousand files")
         });

@@ -3,6 +3,7 @@ use crate::session::Session;
 use crate::stream::Stream;
 use bytes::Bytes;
 use nix::sys::socket::{MsgFlags, send};
+use nix::time::{ClockId, clock_gettime};
 use slab::Slab;
 use smallvec::SmallVec;
 use std::cell::RefCell;
@@ -21,8 +22,8 @@ use tokio::task::{spawn_local, yield_now};
 /// Players served in one go before other tasks of the worker get a turn.
 const SLICE: usize = 256;
 
-/// A walk is followed by a rest of this many times its length, so that load makes batches by itself and walking
-/// never takes more than a quarter of a worker.
+/// A walk is followed by a rest of this many times the processor time it took, so that load makes batches by itself and
+/// walking never takes more than a quarter of a worker.
 const REST: u32 = 3;
 
 /// Longest rest between walks that load alone can cause.
@@ -353,10 +354,10 @@ impl Fan {
 
 async fn run(fan: Rc<Fan>) {
     while std::future::poll_fn(|cx| fan.poll_news(cx)).await {
-        let started = Instant::now();
+        let (started, busy) = (Instant::now(), thread_time());
         fan.walk().await;
         fan.finish_stalled();
-        let rest = (started.elapsed() * REST).min(REST_MAX);
+        let rest = ((thread_time() - busy) * REST).min(REST_MAX);
         let rest = rest.max(fan.stream.options().batch.unwrap_or_default());
         if rest >= REST_MIN {
             fan.rest(started + rest).await;
@@ -372,6 +373,11 @@ fn write(io: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         [one] => io.try_write(one),
         many => io.try_write_vectored(many),
     }
+}
+
+/// Processor time of this worker: what others do on its core while it walks is no reason to rest.
+fn thread_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
 }
 
 /// The oldest position that some player still needs.

@@ -22,7 +22,7 @@ within one page, not across pages.
   A server that cannot keep up with its batch sends later and more at a time, which costs less CPU: look at the
   median latency beside it, which is half the batch when it does keep up.
 
-Make this page for your machine with `cargo xtask bench --write-docs`; it takes about a quarter of an hour.
+Make this page for your machine with `cargo xtask bench`; it takes about a quarter of an hour.
 ";
 
 /// The whole page.
