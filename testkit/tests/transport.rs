@@ -25,12 +25,16 @@ fn wire(server: &Server) -> Wire<TcpStream> {
     Wire::new(connect(server.http_address()))
 }
 
-/// What an HTTP player that waited gets of published frames: all media from the first key frame on. An RTMP player gets
-/// also what comes before.
-fn from_first_key(sent: &[Frame]) -> Vec<Frame> {
-    let has_video = sent.iter().any(Frame::is_video_key);
-    let start = sent.iter().position(|f| if has_video { f.is_video_key() } else { is_media(f) }).unwrap();
-    media(sent[start..].iter().cloned())
+/// A clip whose media begins with a key frame: then players that come first get all of it, whatever their protocol.
+fn from_key_frame(clip: Clip) -> Vec<Frame> {
+    let mut frames = clip_frames(clip);
+    let first = frames.iter().position(Frame::is_video_key).unwrap();
+    let mut at = 0;
+    frames.retain(|frame| {
+        at += 1;
+        at > first || !is_media(frame)
+    });
+    frames
 }
 
 /// Media of one track kind alone, with a script that announces no more than that.
@@ -74,7 +78,7 @@ fn live_head(wire: &mut Wire<TcpStream>) -> Head {
 #[test]
 fn a_player_that_came_first_waits_and_gets_everything() {
     let server = Server::start(&Options::default());
-    let sent = clip_frames(CLIP);
+    let sent = from_key_frame(CLIP);
     let mut player = wire(&server);
     player.get("/live/s.flv");
     server.wait_for_players(1);
@@ -87,14 +91,14 @@ fn a_player_that_came_first_waits_and_gets_everything() {
     assert_eq!(player.rest(), b"", "nothing comes after the last chunk");
     let got = frames(&body);
     assert!(got.iter().any(|frame| frame.track == Track::Script), "metadata comes along");
-    assert_same("HTTP-FLV", &from_first_key(&sent), &media(got));
+    assert_same("HTTP-FLV", &media(sent.clone()), &media(got));
     server.wait_for_players(0);
 }
 
 #[test]
 fn http_1_0_gets_no_chunks() {
     let server = Server::start(&Options::default());
-    let sent = clip_frames(CLIP);
+    let sent = from_key_frame(CLIP);
     let mut player = wire(&server);
     player.request(&["GET /live/s.flv HTTP/1.0"]);
     server.wait_for_players(1);
@@ -102,7 +106,7 @@ fn http_1_0_gets_no_chunks() {
     publish_to_waiting(&server, "s", &sent, || head = Some(live_head(&mut player)));
     let head = head.unwrap();
     assert_eq!(head.field("transfer-encoding"), None);
-    assert_same("HTTP/1.0", &from_first_key(&sent), &media(frames(&player.rest())));
+    assert_same("HTTP/1.0", &media(sent.clone()), &media(frames(&player.rest())));
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn a_reused_connection_gets_the_stream_too() {
     let server = Server::start(&Options::default());
     std::fs::create_dir_all(server.folder().join("html")).unwrap();
     std::fs::write(server.folder().join("html/player.html"), "<p>player").unwrap();
-    let sent = clip_frames(CLIP);
+    let sent = from_key_frame(CLIP);
     let mut player = wire(&server);
     for _ in 0..2 {
         player.get("/player.html");
@@ -124,13 +128,13 @@ fn a_reused_connection_gets_the_stream_too() {
     publish_to_waiting(&server, "s", &sent, || head = Some(live_head(&mut player)));
     let head = head.unwrap();
     assert_eq!(head.field("transfer-encoding"), Some("chunked"));
-    assert_same("HTTP-FLV", &from_first_key(&sent), &media(frames(&player.chunks())));
+    assert_same("HTTP-FLV", &media(sent.clone()), &media(frames(&player.chunks())));
     server.wait_for_players(0);
 }
 
 #[test]
 fn the_file_header_tells_the_tracks() {
-    let whole = clip_frames(CLIP);
+    let whole = from_key_frame(CLIP);
     let cases = [
         ("both", 0x05, whole.iter().filter(|f| f.track != Track::Script).cloned().collect::<Vec<_>>()),
         ("sound", 0x04, only(Track::Audio, &whole)),
@@ -150,7 +154,7 @@ fn the_file_header_tells_the_tracks() {
         });
         for body in [chunked.chunks(), plain.rest()] {
             assert_eq!(&body[..5], &[b'F', b'L', b'V', 1, flags], "{name}: FLV 10.1 E.2");
-            let (got, sent) = (media(frames(&body)), from_first_key(&sent));
+            let (got, sent) = (media(frames(&body)), media(sent.clone()));
             assert!(!got.is_empty() && sent.ends_with(&got), "{name}: what came is what was sent");
         }
         server.wait_for_players(0);
@@ -160,7 +164,7 @@ fn the_file_header_tells_the_tracks() {
 #[test]
 fn a_websocket_ends_with_a_normal_close() {
     let server = Server::start(&Options::default());
-    let sent = clip_frames(CLIP);
+    let sent = from_key_frame(CLIP);
     let url = format!("ws://{}/live/s.flv", server.http_address());
     let (mut socket, response) = tungstenite::client(&url, connect(server.http_address())).unwrap();
     assert_eq!(response.status(), 101);
@@ -182,17 +186,15 @@ fn a_websocket_ends_with_a_normal_close() {
     publish_to_waiting(&server, "s", &sent, || {
         assert_eq!(read(&mut socket), None, "the file header");
         socket.send(Message::Ping(Bytes::from_static(b"and now"))).unwrap();
+        let said = std::iter::repeat_with(|| read(&mut socket)).flatten().next();
+        assert!(matches!(said, Some(Message::Pong(_))), "amid the stream: {said:?}");
     });
-    let mut said = Vec::new();
-    let close = loop {
-        match std::iter::repeat_with(|| read(&mut socket)).flatten().next().unwrap() {
-            Message::Close(close) => break close,
-            other => said.push(other),
-        }
+    let close = match std::iter::repeat_with(|| read(&mut socket)).flatten().next() {
+        Some(Message::Close(close)) => close,
+        other => panic!("{other:?}"),
     };
-    assert_eq!(said.len(), 1, "the ping was answered amid the stream");
     assert_eq!(close.map(|close| close.code), Some(CloseCode::Normal));
-    assert_same("WebSocket-FLV", &from_first_key(&sent), &media(frames(&body)));
+    assert_same("WebSocket-FLV", &media(sent.clone()), &media(frames(&body)));
     server.wait_for_players(0);
 }
 
@@ -361,14 +363,16 @@ fn files_with_index_type_and_ranges_and_nothing_beyond() {
 #[test]
 fn an_rtmp_player_pauses_and_goes_on() {
     let server = Server::start(&Options::default());
-    let sent = clip_frames(CLIP);
+    let sent = from_key_frame(CLIP);
     let mut player = RtmpPeer::play(server.rtmp_address(), "s");
     let mut watching = RtmpPeer::play(server.rtmp_address(), "s");
     let mut publisher = RtmpPeer::publish(server.rtmp_address(), "s");
-    publisher.send(&sent);
     let once = media(sent.clone());
-    assert_same("before", &once, &player.media(once.len()));
-    watching.media(once.len());
+    publisher.send(&sent[..10]);
+    let first = (player.media(1), watching.media(1)); // now both are there
+    publisher.send(&sent[10..]);
+    assert_same("before", &once, &[first.0, player.media(once.len() - 1)].concat());
+    assert_same("before", &once, &[first.1, watching.media(once.len() - 1)].concat());
     assert_eq!(player.pause(true), [], "everything had come");
     let during = later(&sent, CLIP_LENGTH);
     publisher.send(&during);
@@ -392,16 +396,15 @@ fn an_rtmp_player_pauses_and_goes_on() {
 #[test]
 fn an_rtmp_player_stays_for_the_next_publisher() {
     let server = Server::start(&Options::default());
-    let sent = clip_frames(CLIP);
+    let sent = from_key_frame(CLIP);
     let once = media(sent.clone());
     let mut player = RtmpPeer::play(server.rtmp_address(), "s");
     let mut newest = Time::from_millis(-1);
     for round in 0..3 {
-        let mut publisher = RtmpPeer::publish(server.rtmp_address(), "s");
-        publisher.send(&sent);
-        publisher.finish();
+        let mut got = Vec::new();
+        publish_to_waiting(&server, "s", &sent, || got = player.media(1));
         server.wait_until_unpublished("s");
-        let got = player.media(once.len());
+        got.extend(player.media(once.len() - 1));
         let payloads =
             |frames: &[Frame]| frames.iter().map(|frame| frame.payload.clone()).collect::<Vec<_>>();
         assert!(payloads(&got) == payloads(&once), "round {round}: other frames than were sent");
@@ -492,10 +495,17 @@ fn a_player_that_does_not_read_disturbs_nobody_and_jumps() {
     let jumps = || server.stream("s").unwrap()["headwater"]["jumps"].as_u64().unwrap();
     let jumped = wait::until("a jump to be counted", LIMIT, || Some(jumps()).filter(|jumps| *jumps > 0));
     assert!(jumped < SECONDS as u64, "{jumped} jumps");
-    // Now it reads: whole frames, in order, each jump to a key frame, to the very end.
-    publisher.finish();
+    // Now it reads and catches up: whole frames, in order, each jump to a key frame.
     live_head(&mut lazy);
-    let got = media(frames(&lazy.chunks()));
+    let (tell, told) = mpsc::channel();
+    let reading = thread::spawn(move || {
+        let chunks = std::iter::from_fn(|| Some(lazy.chunk()).filter(|chunk| !chunk.is_empty()));
+        chunks.inspect(|chunk| _ = tell.send(video_time(chunk))).flatten().collect::<Vec<u8>>()
+    });
+    let newest = SECONDS * 1000 - 100;
+    while told.recv_timeout(LIMIT).unwrap() != Some(newest) {}
+    publisher.finish();
+    let got = media(frames(&reading.join().unwrap()));
     assert!(got.len() < 10 * SECONDS as usize, "it missed what it did not read");
     assert!(got.windows(2).all(|pair| pair[0].dts < pair[1].dts), "in order");
     let gaps: Vec<&Frame> = got
@@ -504,13 +514,21 @@ fn a_player_that_does_not_read_disturbs_nobody_and_jumps() {
         .map(|pair| &pair[1])
         .collect();
     assert!(!gaps.is_empty() && gaps.iter().all(|frame| frame.is_video_key()), "{} gaps", gaps.len());
-    assert_eq!(got.last().unwrap().dts, Time::from_millis(SECONDS * 1000 - 100), "to the end");
+    assert_eq!(got.last().unwrap().dts, Time::from_millis(newest), "to the end");
+}
+
+/// The timestamp of an FLV tag with video (FLV 10.1 E.4.1), in milliseconds.
+fn video_time(tag: &[u8]) -> Option<i64> {
+    match *tag {
+        [9, _, _, _, a, b, c, high, ..] => Some(i64::from(u32::from_be_bytes([high, a, b, c]))),
+        _ => None,
+    }
 }
 
 #[test]
 fn forty_players_on_two_workers_get_the_same() {
     let server = Server::start(&Options { root: "workers 2;".to_owned(), ..Options::default() });
-    let sent = clip_frames(Clip::H264BframesAac);
+    let sent = from_key_frame(Clip::H264BframesAac);
     let everything = media(sent.clone());
     let (rtmp, http, count) = (server.rtmp_address(), server.http_address(), everything.len());
     let (started, all_started) = mpsc::channel();
@@ -546,9 +564,6 @@ fn forty_players_on_two_workers_get_the_same() {
     });
     for player in players {
         let (what, got) = player.join().unwrap();
-        match what {
-            "RTMP" => assert_same(what, &everything, &got),
-            _ => assert_same(what, &from_first_key(&sent), &got),
-        }
+        assert_same(what, &everything, &got);
     }
 }
