@@ -331,7 +331,7 @@ fn listen_rtmp(conf: &Conf, workers: &Workers, rtmp: Arc<Rtmp>) -> Result<u16, S
         first.get_or_insert(bound.port());
     }
     if conf.rtmps.enabled {
-        let tls = tls::acceptor(&conf.rtmps.cert, &conf.rtmps.key, &[])?;
+        let tls = tls::acceptor("rtmps", &conf.rtmps.cert, &conf.rtmps.key, &[])?;
         let serve: Serve =
             Arc::new(move |connection| Box::pin(rtmp.clone().serve_tls(connection, tls.clone())));
         listen(workers, address(&conf.rtmps.listen), "RTMPS", "rtmps.listen", serve)?;
@@ -346,7 +346,8 @@ fn listen_http(conf: &Conf, workers: &Workers, http: Arc<HttpLive>) -> Result<Op
         return Ok(None);
     }
     if server.https.enabled {
-        let (http, tls) = (http.clone(), https_acceptor(&server.https.cert, &server.https.key)?);
+        let (http, tls) =
+            (http.clone(), https_acceptor("http_server.https", &server.https.cert, &server.https.key)?);
         let serve: Serve =
             Arc::new(move |connection| Box::pin(http.clone().serve_tls(connection, tls.clone())));
         listen(workers, address(&server.https.listen), "HTTPS streams", "http_server.https.listen", serve)?;
@@ -356,8 +357,8 @@ fn listen_http(conf: &Conf, workers: &Workers, http: Arc<HttpLive>) -> Result<Op
     Ok(Some(bound.port()))
 }
 
-fn https_acceptor(cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
-    tls::acceptor(cert, key, &[b"http/1.1"])
+fn https_acceptor(block: &'static str, cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
+    tls::acceptor(block, cert, key, &[b"http/1.1"])
 }
 
 fn listen(
@@ -409,7 +410,7 @@ async fn listen_control(conf: &Conf, state: Arc<ApiState>) -> Result<(), StartEr
     if http_api.enabled && !api_shares_http_port(conf) {
         bind(address(&http_api.listen), "the HTTP API", "http_api.listen", None, api.clone()).await?;
         if http_api.https.enabled {
-            let tls = Some(https_acceptor(&http_api.https.cert, &http_api.https.key)?);
+            let tls = Some(https_acceptor("http_api.https", &http_api.https.cert, &http_api.https.key)?);
             bind(address(&http_api.https.listen), "the HTTPS API", "http_api.https.listen", tls, api.clone())
                 .await?;
         }
@@ -421,7 +422,8 @@ async fn listen_control(conf: &Conf, state: Arc<ApiState>) -> Result<(), StartEr
         let router = console::router().merge(headwater_api::paths(state));
         bind(address(&conf.console.listen), "the console", "console.listen", None, router.clone()).await?;
         if conf.console.https.enabled {
-            let tls = Some(https_acceptor(&conf.console.https.cert, &conf.console.https.key)?);
+            let tls =
+                Some(https_acceptor("console.https", &conf.console.https.cert, &conf.console.https.key)?);
             bind(address(&conf.console.https.listen), "the console", "console.https.listen", tls, router)
                 .await?;
         }
