@@ -15,7 +15,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
 /// Answers a live request with an endless body, or by switching to WebSocket.
 pub(crate) async fn respond(
@@ -32,7 +32,13 @@ pub(crate) async fn respond(
     match &wanted.head.websocket_key {
         Some(key) => switch(request, key, granted),
         None => {
-            let output = granted.output(Framing::Plain).await;
+            let output = tokio::select! {
+                output = granted.output(Framing::Plain) => output,
+                () = std::future::poll_fn(|cx| granted.session.poll_kicked(cx)) => {
+                    let reason = "ended through the API".to_owned();
+                    return refusal(&Refused { status: StatusCode::FORBIDDEN, reason });
+                }
+            };
             live_body(granted, output)
         }
     }
@@ -100,10 +106,7 @@ impl http_body::Body for LiveBody {
 fn switch(request: Request<Incoming>, key: &str, granted: Granted) -> Response<Body> {
     tokio::task::spawn_local(async move {
         let Ok(io) = hyper::upgrade::on(request).await else { return };
-        let output = granted.output(Framing::WebSocket).await;
-        let reader = granted.attached.stream().bytes(&output.format);
-        let body = LiveBody { first: Some(output.file_header), reader, granted };
-        talk(TokioIo::new(io), body).await.ok(); // either side may go at any time
+        Talk::new(TokioIo::new(io)).run(granted).await.ok(); // either side may go at any time
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -116,31 +119,68 @@ fn switch(request: Request<Incoming>, key: &str, granted: Granted) -> Response<B
     response
 }
 
-async fn talk(io: impl AsyncRead + AsyncWrite, mut body: LiveBody) -> io::Result<()> {
-    let (mut from, mut to) = tokio::io::split(io);
-    let mut listener = Listener::default();
-    let mut scratch = [0; 512];
-    loop {
-        let mut replies: Vec<Bytes> = Vec::new(); // at most one a read of 512 bytes and 6 bytes of ping
-        tokio::select! {
-            next = std::future::poll_fn(|cx| body.poll_next(cx)) => match next {
-                Some(bytes) => to.write_all(&bytes).await?,
-                None => return to.shutdown().await,
-            },
-            read = from.read(&mut scratch) => {
-                let n = read?;
-                let mut closed = n == 0;
-                listener.read(scratch.get(..n).unwrap_or_default(), |said| match said {
-                    Said::Close => closed = true,
-                    Said::Ping(pong) => replies.push(pong),
-                });
-                for pong in replies {
-                    to.write_all(&pong).await?;
-                }
-                if closed {
-                    return to.shutdown().await;
-                }
+/// A WebSocket connection on which a stream goes out.
+struct Talk<S> {
+    from: ReadHalf<S>,
+    to: WriteHalf<S>,
+    listener: Listener,
+    scratch: [u8; 512],
+}
+
+impl<S: AsyncRead + AsyncWrite> Talk<S> {
+    fn new(io: S) -> Talk<S> {
+        let (from, to) = tokio::io::split(io);
+        Talk { from, to, listener: Listener::default(), scratch: [0; 512] }
+    }
+
+    /// Waits for the stream and sends it until either side ends it.
+    async fn run(&mut self, granted: Granted) -> io::Result<()> {
+        if let Some(output) = self.wait(&granted).await? {
+            let reader = granted.attached.stream().bytes(&output.format);
+            self.play(LiveBody { first: Some(output.file_header), reader, granted }).await?;
+        }
+        self.to.shutdown().await
+    }
+
+    /// The stream's format, once it is known; `None` when the player went or was kicked before.
+    async fn wait(&mut self, granted: &Granted) -> io::Result<Option<Output>> {
+        let mut output = std::pin::pin!(granted.output(Framing::WebSocket));
+        loop {
+            tokio::select! {
+                output = &mut output => return Ok(Some(output)),
+                () = std::future::poll_fn(|cx| granted.session.poll_kicked(cx)) => return Ok(None),
+                n = self.from.read(&mut self.scratch) => if !self.answer(n?).await? {
+                    return Ok(None);
+                },
             }
         }
+    }
+
+    async fn play(&mut self, mut body: LiveBody) -> io::Result<()> {
+        loop {
+            tokio::select! {
+                next = std::future::poll_fn(|cx| body.poll_next(cx)) => match next {
+                    Some(bytes) => self.to.write_all(&bytes).await?,
+                    None => return Ok(()),
+                },
+                n = self.from.read(&mut self.scratch) => if !self.answer(n?).await? {
+                    return Ok(());
+                },
+            }
+        }
+    }
+
+    /// Answers what the `n` bytes just read say; false when the player wants to end.
+    async fn answer(&mut self, n: usize) -> io::Result<bool> {
+        let mut goes_on = n > 0;
+        let mut pongs: Vec<Bytes> = Vec::new(); // at most one for 6 of the bytes read
+        self.listener.read(self.scratch.get(..n).unwrap_or_default(), |said| match said {
+            Said::Close => goes_on = false,
+            Said::Ping(pong) => pongs.push(pong),
+        });
+        for pong in pongs {
+            self.to.write_all(&pong).await?;
+        }
+        Ok(goes_on)
     }
 }
