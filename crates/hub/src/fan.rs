@@ -12,7 +12,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -50,6 +50,9 @@ pub enum End {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the peer does not read: too many replies wait for it")]
 pub struct Full;
+
+/// Where batches are counted from, on all workers.
+static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 thread_local! {
     /// This worker's fans, one for each stream and format that has players here.
@@ -305,6 +308,16 @@ impl Fan {
         ended || view.head > *walked
     }
 
+    /// When the next walk may begin at the earliest, where a batch is set. All workers walk a stream at the same
+    /// moments, so that they find the same pieces in its log; streams differ, so that they do not all walk at once.
+    fn next_batch(&self, now: Instant) -> Instant {
+        let Some(batch) = self.stream.options().batch.filter(|b| *b >= REST_MIN) else { return now };
+        let phase = (Arc::as_ptr(&self.stream) as usize / align_of::<Stream>()) as u128 * 1_000_003;
+        let since = (now - *EPOCH).as_nanos() + phase % batch.as_nanos();
+        let wait = batch.as_nanos() - since % batch.as_nanos();
+        now + Duration::from_nanos(wait as u64) // less than a batch
+    }
+
     /// Serves every player once.
     async fn walk(&self) {
         let until = {
@@ -358,9 +371,9 @@ async fn run(fan: Rc<Fan>) {
         fan.walk().await;
         fan.finish_stalled();
         let rest = ((thread_time() - busy) * REST).min(REST_MAX);
-        let rest = rest.max(fan.stream.options().batch.unwrap_or_default());
-        if rest >= REST_MIN {
-            fan.rest(started + rest).await;
+        let due = (started + rest).max(fan.next_batch(started));
+        if due - started >= REST_MIN {
+            fan.rest(due).await;
         }
     }
     FANS.with_borrow_mut(|fans| fans.remove(&(Arc::as_ptr(&fan.stream) as usize, fan.format.clone())));
