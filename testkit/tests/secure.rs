@@ -9,7 +9,7 @@ use headwater_testkit::http::Request;
 use headwater_testkit::program::{Ended, Program};
 use headwater_testkit::rtmp::{RtmpPeer, connect};
 use headwater_testkit::wire::Wire;
-use headwater_testkit::{Clip, Options, Server, free_port};
+use headwater_testkit::{Clip, Options, Server, free_port, wait};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -18,6 +18,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -61,6 +62,10 @@ impl Secure {
             http_api: format!("https {{ enabled on; listen {api}; {files} }}"),
             vhost: vhost.to_owned(),
             ..Options::default()
+        });
+        // The server answers on its plain ports a little before the last of these is open.
+        wait::until("the encrypted ports", Duration::from_secs(10), || {
+            ports.iter().all(|port| TcpStream::connect(port).is_ok()).then_some(())
         });
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(folder.path().join("server.crt")).unwrap()).unwrap();
