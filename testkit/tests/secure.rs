@@ -34,7 +34,8 @@ struct Secure {
     rtmps: SocketAddr,
     https: SocketAddr,
     api: SocketAddr,
-    folder: TempDir,
+    /// Kept until the server has ended.
+    _folder: TempDir,
 }
 
 /// Writes a key and a certificate for localhost, named after `name`.
@@ -75,7 +76,7 @@ impl Secure {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Secure { server, trust: Arc::new(trust), rtmps, https, api, folder }
+        Secure { server, trust: Arc::new(trust), rtmps, https, api, _folder: folder }
     }
 
     fn connect(&self, to: SocketAddr) -> Tls {
@@ -292,7 +293,6 @@ fn plain_words_on_a_tls_port_end_that_connection_alone() {
     wire.get("/api/v1/versions");
     assert_eq!(wire.answer().0.status(), 200);
     assert!(secure.server.is_running());
-    drop(secure.folder);
 }
 
 #[test]
