@@ -1,6 +1,6 @@
 //! Live streams through hyper: TLS connections, and connections that carried other requests before.
 
-use crate::format::Framing;
+use crate::format::{Container, Framing};
 use crate::listen::{HttpLive, Live};
 use crate::live::{Granted, LiveRequest, Output, Refused, common_fields};
 use crate::websocket::{Listener, Said, accept_key};
@@ -54,15 +54,16 @@ pub(crate) fn refusal(refused: &Refused) -> Response<Body> {
 
 fn live_body(granted: Granted, output: Output) -> Response<Body> {
     let reader = granted.attached.stream().bytes(&output.format);
+    let container = granted.container;
     let body = LiveBody { first: Some(output.file_header), reader, granted };
-    live_response(Body::new(body))
+    live_response(container, Body::new(body))
 }
 
 /// A live answer; with an empty body, what HEAD gets.
-pub(crate) fn live_response(body: Body) -> Response<Body> {
+pub(crate) fn live_response(container: Container, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let fields = response.headers_mut();
-    fields.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("video/x-flv"));
+    fields.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(container.content_type()));
     fields.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
     response
 }
@@ -79,7 +80,7 @@ impl LiveBody {
         if self.granted.session.poll_kicked(cx).is_ready() {
             return Poll::Ready(None);
         }
-        let next = match self.first.take() {
+        let next = match self.first.take().filter(|first| !first.is_empty()) {
             Some(first) => Poll::Ready(Some(first)),
             None => self.reader.poll_next(cx),
         };

@@ -43,7 +43,7 @@ async fn play(server: &HttpLive, mut io: TcpStream, request: LiveRequest, grante
     let framing = framing(&request.head);
     let session = granted.session.clone();
     let mut peer = Peer { listener: (framing == Framing::WebSocket).then(Listener::default), session };
-    let head = response_head(&request.head, server.crossdomain);
+    let head = response_head(&request.head, granted.container, server.crossdomain);
     let mut hello = BytesMut::new();
     match framing {
         // Its handshake is answered at once: whoever opens it may ping, and give up on a silent server.

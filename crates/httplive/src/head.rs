@@ -1,5 +1,6 @@
 //! The request head: bounds, the fields that matter, and what it asks for. Pure: bytes in, values out.
 
+use crate::format::Container;
 use http::{Method, Uri};
 use thiserror::Error;
 
@@ -16,6 +17,8 @@ pub struct Head {
     pub method: Method,
     /// Whether it is HTTP/1.1 (else 1.0).
     pub http11: bool,
+    /// Target, as sent.
+    pub target: Uri,
     /// Path, percent-decoded.
     pub path: String,
     /// Query, as sent, without `?`.
@@ -81,6 +84,7 @@ impl Head {
         Ok(Head {
             method,
             http11,
+            target: uri.clone(),
             path,
             query: uri.query().unwrap_or_default().to_owned(),
             host: without_port(host).to_owned(),
@@ -138,11 +142,13 @@ fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-/// An `http_remux.mount` template, `[vhost]/[app]/[stream].flv`.
+/// An `http_remux.mount` template, `[vhost]/[app]/[stream].flv`. It names the other containers too: `.ts`, `.aac` and
+/// `.mp3` in the place of its extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
     before: Vec<String>,
     stream_prefix: String,
+    stream_suffix: String,
     extension: String,
 }
 
@@ -153,6 +159,8 @@ pub struct LiveTarget {
     pub app: String,
     /// Stream, without extension.
     pub stream: String,
+    /// What it is to come in.
+    pub container: Container,
 }
 
 impl Mount {
@@ -162,23 +170,30 @@ impl Mount {
         let path = template.replace("[vhost]", host);
         let mut segments: Vec<String> = path.trim_start_matches('/').split('/').map(str::to_owned).collect();
         let last = segments.pop()?;
-        let (stream_prefix, extension) = last.split_once("[stream]")?;
-        let (stream_prefix, extension) = (stream_prefix.to_owned(), extension.to_owned());
+        let (stream_prefix, rest) = last.split_once("[stream]")?;
+        let (stream_suffix, extension) = rest.split_at(rest.rfind('.')?);
         // The vhost in the template is matched by the Host header, not by the path.
         let before =
             segments.into_iter().filter(|s| s != host || s.is_empty()).filter(|s| !s.is_empty()).collect();
-        (!extension.is_empty()).then_some(Mount { before, stream_prefix, extension })
+        Some(Mount {
+            before,
+            stream_prefix: stream_prefix.to_owned(),
+            stream_suffix: stream_suffix.to_owned(),
+            extension: extension.to_owned(),
+        })
     }
 
-    /// The extension with its dot; it chooses the container.
-    pub fn extension(&self) -> &str {
-        &self.extension
+    /// The container that the template itself names; `None` when its extension is none of theirs.
+    pub fn container(&self) -> Option<Container> {
+        Container::ALL.into_iter().find(|container| container.extension() == self.extension)
     }
 
     /// Matches a request path.
     pub fn find(&self, path: &str) -> Option<LiveTarget> {
         let (dir, file) = path.strip_prefix('/')?.rsplit_once('/')?;
-        let stream = file.strip_suffix(&self.extension)?.strip_prefix(&self.stream_prefix)?;
+        let (stem, extension) = file.split_at(file.rfind('.')?);
+        let container = Container::ALL.into_iter().find(|container| container.extension() == extension)?;
+        let stream = stem.strip_suffix(&self.stream_suffix)?.strip_prefix(&self.stream_prefix)?;
         let at = self.before.iter().position(|s| s == "[app]");
         let app = match at {
             Some(at) => {
@@ -188,8 +203,11 @@ impl Mount {
             }
             None => (dir == self.before.join("/")).then_some(dir)?,
         };
-        (!app.is_empty() && !stream.is_empty())
-            .then(|| LiveTarget { app: app.to_owned(), stream: stream.to_owned() })
+        (!app.is_empty() && !stream.is_empty()).then(|| LiveTarget {
+            app: app.to_owned(),
+            stream: stream.to_owned(),
+            container,
+        })
     }
 }
 
@@ -228,6 +246,18 @@ mod tests {
     }
 
     #[test]
+    fn a_mount_serves_every_container() {
+        let mount = Mount::new("[vhost]/[app]/[stream]-live.ts", "v").unwrap();
+        assert_eq!(mount.container(), Some(Container::Ts));
+        for container in Container::ALL {
+            let found = mount.find(&format!("/live/a.b-live{}", container.extension())).unwrap();
+            assert_eq!((found.stream.as_str(), found.container), ("a.b", container));
+        }
+        assert_eq!(mount.find("/live/a.ts"), None);
+        assert_eq!(Mount::new("[vhost]/[app]/[stream].ogg", "v").unwrap().container(), None);
+    }
+
+    #[test]
     fn mounts() {
         let target = |template, vhost, path| {
             Mount::new(template, vhost).unwrap().find(path).map(|t| format!("{} {}", t.app, t.stream))
@@ -235,10 +265,11 @@ mod tests {
         let default = "[vhost]/[app]/[stream].flv";
         assert_eq!(target(default, "__defaultVhost__", "/live/a.flv").as_deref(), Some("live a"));
         assert_eq!(target(default, "v.com", "/live/sub/a.flv").as_deref(), Some("live/sub a"));
-        assert_eq!(target(default, "v.com", "/live/a.ts"), None);
+        assert_eq!(target(default, "v.com", "/live/a.m3u8"), None);
         assert_eq!(target(default, "v.com", "/a.flv"), None);
         assert_eq!(target("/x/[app]/y/[stream].flv", "v", "/x/live/y/a.flv").as_deref(), Some("live a"));
         assert_eq!(target("/x/[app]/y/[stream].flv", "v", "/live/y/a.flv"), None);
         assert_eq!(Mount::new("[vhost]/[app]/fixed.flv", "v"), None);
+        assert_eq!(Mount::new("[vhost]/[app]/[stream]", "v"), None);
     }
 }

@@ -1,4 +1,5 @@
-//! Live streams over HTTP: HTTP-FLV and WebSocket-FLV, and the server they share with static files and playlists.
+//! Live streams over HTTP and WebSocket, as FLV, MPEG-TS, AAC and MP3, and the server they share with static files
+//! and playlists.
 //!
 //! A connection is accepted by a worker, which reads the request head itself. A live stream over plain HTTP/1.1 or
 //! WebSocket is then handed, as a raw socket, to the worker's players ([`headwater_hub::Player`]). Everything else,
@@ -9,7 +10,7 @@
 //! - `listen`: one connection, from its first byte
 //! - `live`: what a live request becomes: admission, tracks, format, response head
 //! - `egress`: live over a raw socket; `body`: live as a hyper response
-//! - `format`: FLV in its three framings; `websocket`: the little of RFC 6455 that a one-way stream needs
+//! - `format`: the containers in their three framings; `websocket`: the little of RFC 6455 that a one-way stream needs
 //! - `files`: static files of `http_server.dir`
 //!
 //! Configuration: `http_server`, and `http_remux` of each vhost. Policy is asked of [`headwater_hub::Admission`].
@@ -24,6 +25,7 @@ mod live;
 mod websocket;
 
 pub use files::{FileServer, content_type};
+pub use format::Container;
 pub use head::{Head, HeadError, LiveTarget, Mount};
 pub use listen::HttpLive;
 

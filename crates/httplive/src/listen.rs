@@ -1,11 +1,11 @@
-use crate::head::{HEAD_MAX, Head, HeadError, Mount};
+use crate::head::{HEAD_MAX, Head, HeadError, LiveTarget, Mount};
 use crate::live::{LiveRequest, Refused, common_fields, refusal_head};
 use crate::{body, egress};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::{Bytes, BytesMut};
 use headwater_conf::Conf;
-use headwater_hub::{Admission, Connection, Hub, SessionId};
+use headwater_hub::{Admission, Connection, Hub, SessionId, StreamName};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -87,37 +87,51 @@ impl HttpLive {
         drop(permit);
     }
 
-    async fn dispatch(self: Arc<Self>, live: Live, mut io: TcpStream, head: Head, bytes: BytesMut) {
+    async fn dispatch(self: Arc<Self>, live: Live, io: TcpStream, head: Head, bytes: BytesMut) {
         if head.method != Method::GET {
             return self.hyper(live, Rewound::new(bytes, io)).await;
         }
-        match self.live_request(head) {
-            Ok(Some(request)) => {
+        match self.live_request(live, head).await {
+            Some(request) => {
                 drop(bytes);
                 egress::serve(&self, live, io, request).await;
             }
-            Ok(None) => self.hyper(live, Rewound::new(bytes, io)).await,
-            Err(refused) => {
-                io.write_all(&refusal_head(&refused, false)).await.ok(); // the peer may be gone already
-            }
+            None => self.hyper(live, Rewound::new(bytes, io)).await,
         }
     }
 
     /// The live stream that a head asks for, if it does.
-    fn live_request(&self, head: Head) -> Result<Option<LiveRequest>, Refused> {
-        let Some(vhost) = self.conf.vhost(head.vhost()).filter(|v| v.http_remux.enabled) else {
-            return Ok(None);
-        };
-        let Some(mount) = Mount::new(&vhost.http_remux.mount, &vhost.name) else { return Ok(None) };
-        let Some(target) = mount.find(&head.path) else { return Ok(None) };
-        if mount.extension() != ".flv" {
-            let reason = format!(
-                "{} streams are not served; set http_remux.mount to a .flv template",
-                mount.extension()
-            );
-            return Err(Refused { status: StatusCode::NOT_FOUND, reason });
+    ///
+    /// The extension of the vhost's mount always asks for one, and waits for the publisher. HLS segments and files may
+    /// bear the other extensions: those ask for a stream only while it is being published, and only where `rest` has
+    /// nothing under that path.
+    async fn live_request(&self, live: Live, head: Head) -> Option<LiveRequest> {
+        let vhost = self.conf.vhost(head.vhost()).filter(|v| v.http_remux.enabled)?;
+        let mount = Mount::new(&vhost.http_remux.mount, &vhost.name)?;
+        let target = mount.find(&head.path)?;
+        let sure = mount.container() == Some(target.container);
+        if !sure && (!self.is_live(&vhost.name, &target) || self.rest_has(live, &head).await) {
+            return None;
         }
-        Ok(Some(LiveRequest { head, target, vhost: vhost.clone() }))
+        Some(LiveRequest { head, target, vhost: vhost.clone() })
+    }
+
+    fn is_live(&self, vhost: &str, target: &LiveTarget) -> bool {
+        let name = StreamName::new(vhost, &target.app, &target.stream).ok();
+        name.and_then(|name| self.hub.find(&name)).is_some_and(|stream| stream.is_live())
+    }
+
+    /// Whether `rest` would answer this path.
+    async fn rest_has(&self, live: Live, head: &Head) -> bool {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = Method::HEAD;
+        *request.uri_mut() = head.target.clone();
+        if let Ok(host) = head.host.parse() {
+            request.headers_mut().insert(http::header::HOST, host);
+        }
+        request.extensions_mut().insert(ConnectInfo(live.peer));
+        let Ok(response) = self.rest.clone().oneshot(request).await;
+        response.status().is_success()
     }
 
     async fn hyper(self: Arc<Self>, live: Live, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
@@ -139,21 +153,24 @@ impl HttpLive {
 
     async fn answer(self: Arc<Self>, live: Live, mut request: Request<Incoming>) -> Response<Body> {
         let cors = self.crossdomain && request.headers().contains_key(http::header::ORIGIN);
-        let mut response = match Head::from_request(&request).map(|head| self.live_request(head)) {
+        let mut response = match Head::from_request(&request) {
             Err(error) => {
                 body::refusal(&Refused { status: StatusCode::BAD_REQUEST, reason: error.to_string() })
             }
             Ok(_) if request.method() == Method::OPTIONS => options(self.crossdomain),
-            Ok(Err(refused)) => body::refusal(&refused),
-            Ok(Ok(Some(wanted))) if request.method() == Method::GET => {
-                body::respond(&self, live, request, wanted).await
-            }
-            Ok(Ok(Some(_))) if request.method() == Method::HEAD => body::live_response(Body::empty()),
-            Ok(Ok(_)) => {
-                request.extensions_mut().insert(ConnectInfo(live.peer));
-                let Ok(response) = self.rest.clone().oneshot(request).await;
-                response
-            }
+            Ok(head) => match self.live_request(live, head).await {
+                Some(wanted) if request.method() == Method::GET => {
+                    body::respond(&self, live, request, wanted).await
+                }
+                Some(wanted) if request.method() == Method::HEAD => {
+                    body::live_response(wanted.target.container, Body::empty())
+                }
+                _ => {
+                    request.extensions_mut().insert(ConnectInfo(live.peer));
+                    let Ok(response) = self.rest.clone().oneshot(request).await;
+                    response
+                }
+            },
         };
         response.headers_mut().extend(common_fields(cors));
         response

@@ -1,5 +1,5 @@
 use crate::SERVER;
-use crate::format::{Framing, file_header, flv};
+use crate::format::{Container, Framing, file_header, format};
 use crate::head::{Head, LiveTarget};
 use crate::listen::HttpLive;
 use crate::websocket::accept_key;
@@ -23,13 +23,14 @@ pub(crate) struct LiveRequest {
 pub(crate) struct Granted {
     pub(crate) attached: Attached,
     pub(crate) session: Arc<Session>,
+    pub(crate) container: Container,
     vhost: Arc<Vhost>,
 }
 
 /// How a granted stream is put on the wire.
 pub(crate) struct Output {
     pub(crate) format: Arc<dyn Format>,
-    /// FLV file header, framed.
+    /// What comes before everything else, framed; may be empty.
     pub(crate) file_header: Bytes,
 }
 
@@ -78,7 +79,7 @@ impl LiveRequest {
             kind: request.kind,
             publish: false,
             name: grant.name,
-            shown_name: format!("{}.flv", request.stream).into(),
+            shown_name: format!("{}{}", request.stream, self.target.container.extension()).into(),
             ip: peer,
             tc_url: request.tc_url.into(),
             page_url: request.page_url.into(),
@@ -86,20 +87,30 @@ impl LiveRequest {
             param: request.param.into(),
         }));
         let attached = stream.attach(&session);
-        Ok(Granted { attached, session, vhost: self.vhost.clone() })
+        Ok(Granted { attached, session, container: self.target.container, vhost: self.vhost.clone() })
     }
 }
 
 impl Granted {
-    /// Waits until the stream's tracks are known and chooses the format; the file header's flags match them.
+    /// Waits until the stream's tracks are known and chooses the format; the FLV header's flags match them.
+    ///
+    /// Of FLV, tracks that the header does not name are dropped if so configured. TS names a track when it comes,
+    /// unless the configuration says which there are.
     pub(crate) async fn output(&self, framing: Framing) -> Output {
         let remux = &self.vhost.http_remux;
         let tracks = match remux.guess_has_av {
             true => self.attached.stream().tracks().await,
             false => Tracks { audio: remux.has_audio, video: remux.has_video },
         };
-        let carried = if remux.drop_if_not_match { tracks } else { Tracks::ALL };
-        Output { format: flv(framing, carried), file_header: file_header(framing, tracks) }
+        let only_these = match self.container {
+            Container::Flv => remux.drop_if_not_match,
+            _ => !remux.guess_has_av,
+        };
+        let carried = if only_these { tracks } else { Tracks::ALL };
+        Output {
+            format: format(self.container, framing, carried),
+            file_header: file_header(self.container, framing, tracks),
+        }
     }
 }
 
@@ -113,7 +124,7 @@ pub(crate) fn framing(head: &Head) -> Framing {
 }
 
 /// The head of a live answer on a raw socket.
-pub(crate) fn response_head(head: &Head, crossdomain: bool) -> Bytes {
+pub(crate) fn response_head(head: &Head, container: Container, crossdomain: bool) -> Bytes {
     let mut out = BytesMut::with_capacity(512);
     match &head.websocket_key {
         Some(key) => {
@@ -124,7 +135,9 @@ pub(crate) fn response_head(head: &Head, crossdomain: bool) -> Bytes {
         }
         None => {
             let chunked = if head.http11 { "Transfer-Encoding: chunked\r\n" } else { "" };
-            out.put_slice(b"HTTP/1.1 200 OK\r\nContent-Type: video/x-flv\r\nConnection: close\r\n");
+            let kind = container.content_type();
+            out.put_slice(format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n").as_bytes());
+            out.put_slice(b"Connection: close\r\n");
             out.put_slice(b"Cache-Control: no-store\r\n");
             out.put_slice(chunked.as_bytes());
         }
