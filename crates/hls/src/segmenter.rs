@@ -1,9 +1,10 @@
 //! The task that makes segments of one publish.
 
+use crate::key::SegmentKey;
 use crate::name::{self, Moment};
 use crate::sample_clock::SampleClock;
 use crate::segment::{Lengths, Progress, WORTH_KEEPING};
-use crate::store::{Cutter, Live, Segment, Store, etag};
+use crate::store::{Cutter, Gone, Live, Segment, Store, etag};
 use crate::writer::{Update, Writer};
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
@@ -43,6 +44,36 @@ pub(crate) struct Settings {
     /// `hls_dts_directly`: audio keeps the publisher's timestamps.
     dts_directly: bool,
     on_error: HlsOnError,
+    /// `hls_ctx`: viewers have sessions.
+    pub(crate) sessions: bool,
+    /// `hls_ts_ctx`: segments tell whose they are.
+    pub(crate) session_segments: bool,
+    /// `hls_keys`; `None` leaves segments as they are.
+    pub(crate) keys: Option<Keys>,
+}
+
+/// How segments are encrypted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Keys {
+    /// `hls_fragments_per_key`.
+    per_key: u32,
+    /// `hls_key_file`.
+    path: String,
+    /// `hls_key_file_path`.
+    root: Option<PathBuf>,
+    /// `hls_key_url`.
+    pub(crate) url: String,
+}
+
+impl Keys {
+    fn new(hls: &HlsConf) -> Keys {
+        Keys {
+            per_key: hls.hls_fragments_per_key,
+            path: hls.hls_key_file.clone(),
+            root: hls.hls_key_file_path.clone().filter(|path| !path.as_os_str().is_empty()),
+            url: hls.hls_key_url.clone(),
+        }
+    }
 }
 
 impl Settings {
@@ -69,7 +100,20 @@ impl Settings {
             utc,
             dts_directly: hls.hls_dts_directly,
             on_error: hls.hls_on_error,
+            sessions: hls.hls_ctx,
+            session_segments: hls.hls_ts_ctx,
+            keys: hls.hls_keys.then(|| Keys::new(hls)),
         }
+    }
+
+    /// How long a viewer may ask for nothing before its session ends; players ask once a segment.
+    pub(crate) fn session_timeout(&self) -> Duration {
+        (self.window * 2).max(self.fragment.duration() * 3)
+    }
+
+    /// Where key files are written.
+    pub(crate) fn key_root(&self) -> Option<&PathBuf> {
+        self.keys.as_ref()?.root.as_ref()
     }
 
     /// How long a viewer may wait for the first segment.
@@ -336,32 +380,45 @@ impl<'a> Work<'a> {
         self.publish(segment);
     }
 
-    fn segment(&self, open: &Open, duration: Duration) -> Segment {
+    fn segment(&mut self, open: &Open, duration: Duration) -> Segment {
         let settings = &self.live.settings;
         let sequence = self.cutter.sequence;
         let moment =
             Moment { at: open.began, utc: settings.utc, timestamp: open.timestamp, sequence, duration };
+        let key = settings.keys.as_ref().map(|keys| {
+            let path = || name::segment_path(&keys.path, &self.live.name, &moment);
+            self.cutter.keys.next(sequence, keys.per_key, path)
+        });
+        // Exactly as long as it is; the buffer is used again.
+        let plain = || Bytes::copy_from_slice(&self.bytes);
         Segment {
             path: name::segment_path(&settings.segment, &self.live.name, &moment),
             sequence,
             duration,
             discontinuity: open.discontinuity,
-            bytes: Bytes::copy_from_slice(&self.bytes), // exactly as long as it is; the buffer is used again
+            bytes: key.as_ref().map_or_else(plain, |key: &Arc<SegmentKey>| key.encrypt(&self.bytes)),
+            key,
             etag: etag(sequence),
         }
     }
 
     fn publish(&mut self, segment: Segment) {
-        let (path, bytes) = (segment.path.clone(), segment.bytes.clone());
+        let (path, bytes, key) = (segment.path.clone(), segment.bytes.clone(), segment.key.clone());
         let gone = self.store.add(self.live, segment);
-        let Some(root) = &self.live.settings.root else { return };
-        let file = |path: &str| name::file(root, path);
+        let settings = &self.live.settings;
+        if settings.root.is_none() && settings.key_root().is_none() {
+            return;
+        }
+        let file = |path: &str| name::file(settings.root.as_ref()?, path);
+        let key_file = |path: &str| name::file(settings.key_root()?, path);
         let playlist = self.live.current().map(|p| p.text);
-        let remove = if self.live.settings.cleanup { gone } else { Vec::new() };
+        let Gone { segments, keys } = if settings.cleanup { gone } else { Gone::default() };
+        let remove = segments.iter().filter_map(|path| file(path));
         let update = Update {
+            key: key.and_then(|key| Some((key_file(&key.path)?, Bytes::copy_from_slice(&key.bytes)))),
             segment: file(&path).map(|file| (file, bytes)),
             playlist: file(&self.live.playlist_path).zip(playlist),
-            remove: remove.iter().filter_map(|path| file(path)).collect(),
+            remove: remove.chain(keys.iter().filter_map(|path| key_file(path))).collect(),
         };
         if !self.writer.update(update) && !std::mem::replace(&mut self.told.dropped, true) {
             tracing::error!(

@@ -1,14 +1,17 @@
 //! Answers to viewers.
 
 use crate::Hls;
-use crate::store::{Found, Live, Segment};
-use axum::body::Body;
+use crate::key::SegmentKey;
+use crate::store::{Found, Live, Playlist, Segment};
+use crate::token::{Token, without_token};
+use crate::viewers::{Full, Standing};
+use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
-use headwater_hub::{Action, Request as Play, SessionId};
-use headwater_playlist::CONTENT_TYPE;
+use headwater_hub::{Action, Attached, Grant, Request as Play, Session, SessionId, SessionInfo};
+use headwater_playlist::{CONTENT_TYPE, MasterPlaylist, Variant, encode_path};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,7 +20,13 @@ use std::sync::Arc;
 /// Media type of a transport stream, as SRS's file server tells it.
 const SEGMENT_TYPE: &str = "video/MP2T";
 
-/// A request for a playlist or a segment, as the HTTP server understood it.
+/// Media type of a key.
+const KEY_TYPE: &str = "application/octet-stream";
+
+/// Longest query of a viewer who begins a session, and longest referring page that is kept of it: sessions are many.
+const IDENTITY_MAX: usize = 2048;
+
+/// A request for a playlist, a segment or a key, as the HTTP server understood it.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
     /// Virtual host asked for: `vhost` or `domain` of the query, else the Host field without its port.
@@ -35,30 +44,145 @@ pub struct Ask<'a> {
 }
 
 impl Hls {
-    /// The answer to a viewer; `None` when the path is neither a playlist nor a segment of a stream that is in
+    /// The answer to a viewer; `None` when the path is no playlist, segment or key of a stream that is in
     /// memory: then static files are next.
     ///
     /// A playlist that has no segment yet is waited for, twice a segment's length and at most ten seconds; then 404.
-    /// A viewer whom admission refuses gets 403.
+    /// A viewer whom admission refuses gets 403, and so does one without a session who asks for a key; a kicked one
+    /// gets 404; one too many gets 503.
     pub async fn respond(&self, ask: Ask<'_>) -> Option<Response> {
         let vhost = self.conf.vhost(ask.vhost)?;
         let found = self.store.find(&vhost.name, ask.path.strip_prefix('/')?)?;
         Some(match found {
-            Found::Segment(live, segment) => segment_response(&ask, &live, &segment),
-            Found::Playlist(live) => self.playlist(&ask, &live).await,
+            Found::Segment(live, segment) => self.segment(&ask, &live, &segment),
+            Found::Key(live, key) => self.key(&ask, &live, &key),
+            Found::Playlist(live) if live.settings.sessions => self.session_playlist(&ask, &live).await,
+            Found::Playlist(live) => self.plain_playlist(&ask, &live).await,
         })
     }
 
-    async fn playlist(&self, ask: &Ask<'_>, live: &Live) -> Response {
+    async fn plain_playlist(&self, ask: &Ask<'_>, live: &Live) -> Response {
         if let Err(refusal) = self.admission.ask(&play(ask, live)).await {
             return text(StatusCode::FORBIDDEN, refusal.reason);
         }
-        match live.playlist(live.settings.patience()).await {
-            // A second is short beside a segment, and lets a cache in between answer most viewers.
-            Some(playlist) => content(ask, CONTENT_TYPE, &playlist.etag, 1, playlist.text),
-            None => text(StatusCode::NOT_FOUND, no_playlist(live)),
+        media_playlist(ask, live, |playlist| playlist.text).await
+    }
+
+    /// A viewer with a session gets its own media playlist; any other is admitted first.
+    async fn session_playlist(&self, ask: &Ask<'_>, live: &Live) -> Response {
+        let Some(token) = Token::claimed(ask.query) else { return self.begin(ask, live).await };
+        match self.store.viewers.visit(&token, &live.name, 0) {
+            Standing::Unknown => self.begin(ask, live).await,
+            Standing::Kicked => kicked(),
+            Standing::Watching => {
+                let segments = live.settings.session_segments;
+                let own = |playlist: Playlist| {
+                    token.personalise(&String::from_utf8_lossy(&playlist.text), segments).into()
+                };
+                media_playlist(ask, live, own).await
+            }
         }
     }
+
+    /// Admits a viewer, begins its session and answers with the master playlist that tells its token.
+    async fn begin(&self, ask: &Ask<'_>, live: &Live) -> Response {
+        if ask.query.len() > IDENTITY_MAX {
+            return text(StatusCode::URI_TOO_LONG, format!("the query is longer than {IDENTITY_MAX} bytes"));
+        }
+        let play = play(ask, live);
+        let grant = match self.admission.ask(&play).await {
+            Ok(grant) => grant,
+            Err(refusal) => return text(StatusCode::FORBIDDEN, refusal.reason),
+        };
+        let token = Token::new(play.session);
+        // A head is for looking, not for watching.
+        if !ask.head
+            && let Err(full) = self.join(&token, play, grant, live)
+        {
+            return text(StatusCode::SERVICE_UNAVAILABLE, full.to_string());
+        }
+        if live.playlist(live.settings.patience()).await.is_none() {
+            self.store.viewers.leave(&token);
+            return text(StatusCode::NOT_FOUND, no_playlist(live));
+        }
+        private(ask, CONTENT_TYPE, master_playlist(ask, &token).into())
+    }
+
+    fn join(&self, token: &Token, play: Play, grant: Grant, live: &Live) -> Result<(), Full> {
+        let Some(hub) = self.hub.upgrade() else { return Ok(()) }; // the server ends: nobody watches any more
+        let (peer, timeout) = (play.peer, live.settings.session_timeout());
+        let stream = hub.stream(&grant.name);
+        let attach = || -> Attached { stream.attach(&Arc::new(Session::new(session_info(play, grant)))) };
+        self.store.viewers.join(token.clone(), (&live.name, peer), timeout, attach)
+    }
+
+    /// Segments are for everybody who knows their names; a session's are counted.
+    fn segment(&self, ask: &Ask<'_>, live: &Live, segment: &Segment) -> Response {
+        let response = segment_response(ask, live, segment);
+        let Some(token) = Token::claimed(ask.query).filter(|_| live.settings.sessions) else {
+            return response;
+        };
+        let bytes = response.body().size_hint().exact().unwrap_or_default();
+        match self.store.viewers.visit(&token, &live.name, bytes) {
+            Standing::Kicked => kicked(),
+            Standing::Watching | Standing::Unknown => response,
+        }
+    }
+
+    fn key(&self, ask: &Ask<'_>, live: &Live, key: &SegmentKey) -> Response {
+        let visit = |token: Token| self.store.viewers.visit(&token, &live.name, 0);
+        let standing = match live.settings.sessions {
+            true => Token::claimed(ask.query).map_or(Standing::Unknown, visit),
+            false => Standing::Watching,
+        };
+        match standing {
+            Standing::Watching => private(ask, KEY_TYPE, Bytes::copy_from_slice(&key.bytes)),
+            Standing::Kicked => kicked(),
+            Standing::Unknown => {
+                let reason = "keys are for viewers with a session; open the stream's playlist first";
+                text(StatusCode::FORBIDDEN, reason.into())
+            }
+        }
+    }
+}
+
+/// The playlist as `own` writes it for this viewer, waited for.
+async fn media_playlist(ask: &Ask<'_>, live: &Live, own: impl FnOnce(Playlist) -> Bytes) -> Response {
+    match live.playlist(live.settings.patience()).await {
+        Some(playlist) => {
+            let etag = playlist.etag.clone();
+            // A second is short beside a segment, and lets a cache in between answer most viewers.
+            content(ask, CONTENT_TYPE, &etag, 1, own(playlist))
+        }
+        None => text(StatusCode::NOT_FOUND, no_playlist(live)),
+    }
+}
+
+/// As SRS writes it (srs-interfaces 5.5): the address that was asked for, with the token.
+fn master_playlist(ask: &Ask<'_>, token: &Token) -> String {
+    let (path, query) = (encode_path(ask.path), without_token(ask.query));
+    let uri = token.put_into(&if query.is_empty() { path } else { format!("{path}?{query}") });
+    let variant = Variant { uri, bandwidth: 1, average_bandwidth: Some(1), ..Variant::default() };
+    MasterPlaylist { variants: vec![variant] }.to_string()
+}
+
+fn session_info(play: Play, grant: Grant) -> SessionInfo {
+    SessionInfo {
+        id: play.session,
+        kind: play.kind,
+        publish: false,
+        name: grant.name,
+        shown_name: format!("{}.m3u8", play.stream).into(),
+        ip: play.peer,
+        tc_url: play.tc_url.into(),
+        page_url: play.page_url.into(),
+        swf_url: play.swf_url.into(),
+        param: play.param.into(),
+    }
+}
+
+fn kicked() -> Response {
+    text(StatusCode::NOT_FOUND, "this session was ended by the server's operator".into())
 }
 
 fn no_playlist(live: &Live) -> String {
@@ -77,6 +201,8 @@ fn segment_response(ask: &Ask<'_>, live: &Live, segment: &Segment) -> Response {
 fn play(ask: &Ask<'_>, live: &Live) -> Play {
     let name = &live.name;
     let referer = ask.fields.get(header::REFERER).and_then(|v| v.to_str().ok());
+    let referer = referer.filter(|page| page.len() <= IDENTITY_MAX);
+    let query = without_token(ask.query);
     Play {
         action: Action::Play,
         kind: "hls-play",
@@ -85,7 +211,7 @@ fn play(ask: &Ask<'_>, live: &Live) -> Play {
         vhost: name.vhost().to_owned(),
         app: name.app().to_owned(),
         stream: name.stream().to_owned(),
-        param: if ask.query.is_empty() { String::new() } else { format!("?{}", ask.query) },
+        param: if query.is_empty() { query } else { format!("?{query}") },
         tc_url: format!("http://{}/{}", ask.vhost, name.app()),
         page_url: referer.unwrap_or_default().to_owned(),
         swf_url: String::new(),
@@ -109,6 +235,17 @@ fn content(ask: &Ask<'_>, kind: &'static str, etag: &str, max_age_s: u64, bytes:
     } else {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
+    response
+}
+
+/// A whole answer that is one viewer's alone.
+fn private(ask: &Ask<'_>, kind: &'static str, bytes: Bytes) -> Response {
+    let length = bytes.len();
+    let mut response = Response::new(if ask.head { Body::empty() } else { Body::from(bytes) });
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    fields.insert(header::CONTENT_LENGTH, length.into());
     response
 }
 

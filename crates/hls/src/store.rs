@@ -1,7 +1,9 @@
 //! Segments and playlists in memory, found by their paths.
 
+use crate::key::{KeyRing, SegmentKey};
 use crate::name;
 use crate::segmenter::Settings;
+use crate::viewers::Viewers;
 use bytes::Bytes;
 use headwater_hub::StreamName;
 use headwater_playlist::{self as playlist, MediaPlaylist};
@@ -26,7 +28,9 @@ pub(crate) struct Segment {
     pub(crate) sequence: u64,
     pub(crate) duration: Duration,
     pub(crate) discontinuity: bool,
+    /// Encrypted, when there is a key.
     pub(crate) bytes: Bytes,
+    pub(crate) key: Option<Arc<SegmentKey>>,
     pub(crate) etag: String,
 }
 
@@ -35,6 +39,14 @@ pub(crate) struct Segment {
 pub(crate) enum Found {
     Playlist(Arc<Live>),
     Segment(Arc<Live>, Arc<Segment>),
+    Key(Arc<Live>, Arc<SegmentKey>),
+}
+
+/// Paths of what has left memory.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gone {
+    pub(crate) segments: Vec<String>,
+    pub(crate) keys: Vec<String>,
 }
 
 /// All of a server's playlists and segments, by vhost and path.
@@ -42,6 +54,7 @@ pub(crate) enum Found {
 pub(crate) struct Store {
     paths: RwLock<HashMap<Place, Found>>,
     lives: Mutex<HashMap<StreamName, Arc<Live>>>,
+    pub(crate) viewers: Viewers,
 }
 
 type Place = (Arc<str>, String);
@@ -71,21 +84,26 @@ impl Store {
         self.lives.lock().values().cloned().collect()
     }
 
-    /// Adds a segment, lets the oldest go and makes the playlist; gives the paths of those gone.
-    pub(crate) fn add(&self, live: &Arc<Live>, segment: Segment) -> Vec<String> {
+    /// Adds a segment, lets the oldest go and makes the playlist.
+    pub(crate) fn add(&self, live: &Arc<Live>, segment: Segment) -> Gone {
         let segment = Arc::new(segment);
         let place = live.place(segment.path.clone());
         let gone = live.add(segment.clone());
         let mut paths = self.paths.write();
-        for old in &gone {
-            paths.remove(&live.place(old.path.clone()));
+        for path in gone.segments.iter().chain(&gone.keys) {
+            paths.remove(&live.place(path.clone()));
+        }
+        if let Some(key) = &segment.key {
+            paths.insert(live.place(key.path.clone()), Found::Key(live.clone(), key.clone()));
         }
         paths.insert(place, Found::Segment(live.clone(), segment.clone()));
+        drop(paths);
         // A name without [seq] may be that of an older segment, which is then replaced.
-        gone.into_iter().map(|old| old.path.clone()).filter(|path| *path != segment.path).collect()
+        let segments = gone.segments.into_iter().filter(|path| *path != segment.path).collect();
+        Gone { segments, keys: gone.keys }
     }
 
-    /// Forgets the stream, unless it was published again after publish number `publish`. True when it is forgotten.
+    /// Forgets the stream and its viewers, unless it was published again after publish number `publish`. True when it is forgotten.
     pub(crate) fn dispose(&self, live: &Arc<Live>, publish: u64) -> bool {
         let mut lives = self.lives.lock();
         if live.publishes() != publish {
@@ -95,16 +113,18 @@ impl Store {
             lives.remove(&live.name);
         }
         self.forget_paths(live);
+        drop(lives);
+        self.viewers.end_stream(&live.name);
         true
     }
 
     fn forget_paths(&self, live: &Arc<Live>) {
         let belongs = |found: &Found| match found {
-            Found::Playlist(l) | Found::Segment(l, _) => Arc::ptr_eq(l, live),
+            Found::Playlist(l) | Found::Segment(l, _) | Found::Key(l, _) => Arc::ptr_eq(l, live),
         };
         let mut paths = self.paths.write();
-        let segments: Vec<String> = live.state.lock().segments.iter().map(|s| s.path.clone()).collect();
-        for path in segments.into_iter().chain([live.playlist_path.clone()]) {
+        let Gone { segments, keys } = live.state.lock().paths();
+        for path in segments.into_iter().chain(keys).chain([live.playlist_path.clone()]) {
             let place = live.place(path);
             if paths.get(&place).is_some_and(belongs) {
                 paths.remove(&place);
@@ -142,6 +162,7 @@ pub(crate) struct Cutter {
     /// Number of the next segment.
     pub(crate) sequence: u64,
     pub(crate) floor: crate::segment::Floor,
+    pub(crate) keys: KeyRing,
 }
 
 #[derive(Debug)]
@@ -209,23 +230,28 @@ impl Live {
 
     /// All files of the stream, the playlist first; none without a path.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let Some(root) = &self.settings.root else { return Vec::new() };
-        let state = self.state.lock();
-        let paths = [&self.playlist_path].into_iter().chain(state.segments.iter().map(|s| &s.path));
-        paths.filter_map(|path| name::file(root, path)).collect()
+        let Gone { mut segments, keys } = self.state.lock().paths();
+        segments.insert(0, self.playlist_path.clone());
+        let below = |root: Option<&PathBuf>, paths: Vec<String>| -> Vec<PathBuf> {
+            paths.iter().filter_map(|path| name::file(root?, path)).collect()
+        };
+        let mut files = below(self.settings.root.as_ref(), segments);
+        files.extend(below(self.settings.key_root(), keys));
+        files
     }
 
     fn place(&self, path: String) -> Place {
         (self.vhost.clone(), path)
     }
 
-    fn add(&self, segment: Arc<Segment>) -> Vec<Arc<Segment>> {
+    fn add(&self, segment: Arc<Segment>) -> Gone {
         let mut state = self.state.lock();
         state.longest = state.longest.max(segment.duration);
         state.segments.push_back(segment);
         state.listed += 1;
         state.slide(self.settings.window);
         let gone = state.evict();
+        let gone = state.without_used_keys(&gone);
         let text = self.render(&state).to_string();
         drop(state);
         let etag = etag(text.len() as u64);
@@ -238,7 +264,7 @@ impl Live {
             uri: self.uri(&segment.path),
             duration: segment.duration,
             discontinuity: segment.discontinuity,
-            key: None,
+            key: segment.key.as_ref().map(|key| playlist::Key { uri: self.key_uri(key), iv: key.iv }),
         });
         MediaPlaylist {
             media_sequence: state.listed().next().map_or(0, |s| s.sequence),
@@ -249,6 +275,14 @@ impl Live {
             ),
             segments: listed.collect(),
             ended: false,
+        }
+    }
+
+    /// Relative to the playlist, or the key's path right after `hls_key_url`.
+    fn key_uri(&self, key: &SegmentKey) -> String {
+        match self.settings.keys.as_ref().map_or("", |keys| &keys.url) {
+            "" => playlist::encode_path(&playlist::relative(&self.playlist_path, &key.path)),
+            prefix => format!("{prefix}{}", playlist::encode_path(&key.path)),
         }
     }
 
@@ -267,7 +301,30 @@ impl Live {
     }
 }
 
+/// Paths of segments and, each once, of their keys.
+fn paths_of<'a>(segments: impl Iterator<Item = &'a Arc<Segment>>) -> Gone {
+    let mut paths = Gone::default();
+    for segment in segments {
+        paths.segments.push(segment.path.clone());
+        paths.keys.extend(segment.key.as_ref().map(|key| key.path.clone()));
+    }
+    paths.keys.dedup();
+    paths
+}
+
 impl State {
+    fn paths(&self) -> Gone {
+        paths_of(self.segments.iter())
+    }
+
+    /// The paths of `gone`, but not of keys that segments still here were encrypted with.
+    fn without_used_keys(&self, gone: &[Arc<Segment>]) -> Gone {
+        let mut paths = paths_of(gone.iter());
+        let used = self.paths().keys;
+        paths.keys.retain(|key| !used.contains(key));
+        paths
+    }
+
     fn listed(&self) -> impl Iterator<Item = &Arc<Segment>> {
         self.segments.iter().skip(self.segments.len() - self.listed)
     }

@@ -1,12 +1,14 @@
 //! A hub, a publisher, viewers.
 
+mod sessions;
+
 use crate::{Ask, Hls};
 use axum::response::Response;
 use bytes::Bytes;
 use headwater_conf::{Conf, Env, Source};
 use headwater_hub::{
-    Admission, Answer, Grant, Hub, Options, Publisher, Refusal, Request, Session, SessionId, SessionInfo,
-    StreamName,
+    Admission, Answer, Event, Grant, Hub, Observer, Options, Publisher, Refusal, Request, Session, SessionId,
+    SessionInfo, StreamName,
 };
 use headwater_media::codec::{aac, avc, nal};
 use headwater_media::{Codec, CodecTag, Frame, Kind, Time, Track};
@@ -34,22 +36,45 @@ impl Admission for Door {
 struct World {
     hub: Arc<Hub>,
     hls: Arc<Hls>,
+    /// Players that came, gone ones included.
+    sessions: Players,
+}
+
+type Players = Arc<std::sync::Mutex<Vec<Arc<Session>>>>;
+
+struct PlayersSeen(Players);
+
+impl Observer for PlayersSeen {
+    fn on_event(&self, event: &Event) {
+        if let Event::PlayStarted { session, .. } = event {
+            self.0.lock().unwrap().push(session.clone());
+        }
+    }
 }
 
 impl World {
+    /// Without sessions, unless `hls` turns them on.
     fn new(hls: &str) -> World {
+        World::load(&format!("hls_ctx off; {hls}"))
+    }
+
+    fn load(hls: &str) -> World {
         let text = format!(
             "listen 1935; max_connections 100; vhost __defaultVhost__ {{ hls {{ enabled on; {hls} }} }}"
         );
         let conf = Conf::load(Source::Text { name: "test".into(), text }, &Env::empty()).unwrap().conf;
         let hub = Hub::new(|_| Options::default());
-        let hls = Hls::new(Arc::new(conf), Arc::new(Door), Handle::current());
-        assert!(hub.observe(vec![hls.clone()]));
-        World { hub, hls }
+        let hls = Hls::new(&hub, Arc::new(conf), Arc::new(Door), Handle::current());
+        let sessions = Players::default();
+        assert!(hub.observe(vec![hls.clone(), Arc::new(PlayersSeen(sessions.clone()))]));
+        World { hub, hls, sessions }
     }
 
     fn publish(&self) -> Publisher {
-        let name = StreamName::new("__defaultVhost__", "live", "cam 1").unwrap();
+        self.publish_as(&StreamName::new("__defaultVhost__", "live", "cam 1").unwrap())
+    }
+
+    fn publish_as(&self, name: &StreamName) -> Publisher {
         let session = Session::new(SessionInfo {
             id: SessionId::random(),
             kind: "fmle-publish",
@@ -62,7 +87,7 @@ impl World {
             swf_url: "".into(),
             param: "".into(),
         });
-        self.hub.stream(&name).publish(&Arc::new(session)).unwrap()
+        self.hub.stream(name).publish(&Arc::new(session)).unwrap()
     }
 
     async fn get(&self, path: &str) -> Option<Response> {

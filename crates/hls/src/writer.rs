@@ -15,6 +15,8 @@ const DRAIN_MAX: Duration = Duration::from_secs(2);
 /// What a finished segment means to the disk, in this order.
 #[derive(Debug)]
 pub(crate) struct Update {
+    /// The segment's key.
+    pub(crate) key: Option<(PathBuf, Bytes)>,
     pub(crate) segment: Option<(PathBuf, Bytes)>,
     pub(crate) playlist: Option<(PathBuf, Bytes)>,
     pub(crate) remove: Vec<PathBuf>,
@@ -81,7 +83,7 @@ fn work(mut inbox: mpsc::Receiver<Job>) {
 }
 
 fn write_update(update: Update, health: &mut Health) {
-    for (path, bytes) in update.segment.into_iter().chain(update.playlist) {
+    for (path, bytes) in [update.key, update.segment, update.playlist].into_iter().flatten() {
         health.note("write", &path, write(&path, &bytes));
     }
     update.remove.iter().for_each(|file| remove(file, health));
@@ -146,14 +148,14 @@ mod tests {
         let path = dir.path().join("live/a-0.ts");
         let mut health = Health::default();
         let segment = Some((path.clone(), Bytes::from_static(b"segment")));
-        write_update(Update { segment, playlist: None, remove: vec![] }, &mut health);
+        write_update(Update { key: None, segment, playlist: None, remove: vec![] }, &mut health);
         assert_eq!(std::fs::read(&path).unwrap(), b"segment");
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no .tmp stays");
 
         std::fs::write(dir.path().join("file"), b"").unwrap();
         let blocked = Some((dir.path().join("file/a.ts"), Bytes::from_static(b"x")));
         let remove = vec![path.clone(), dir.path().join("never-was")];
-        write_update(Update { segment: blocked, playlist: None, remove }, &mut health);
+        write_update(Update { key: None, segment: blocked, playlist: None, remove }, &mut health);
         assert!(!path.exists());
     }
 

@@ -88,7 +88,7 @@ async fn check(args: &[&str]) {
     );
     let conf = Conf::load(Source::Text { name: "test".into(), text }, &Env::empty()).unwrap().conf;
     let hub = Hub::new(|_| Options::default());
-    let hls = Hls::new(Arc::new(conf), Arc::new(Open), Handle::current());
+    let hls = Hls::new(&hub, Arc::new(conf), Arc::new(Open), Handle::current());
     assert!(hub.observe(vec![hls.clone()]));
     publish(&hub, frames);
     for _ in 0..200 {

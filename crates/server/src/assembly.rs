@@ -185,7 +185,7 @@ impl Server {
         let hub = Hub::new(stream_options(conf.clone()));
         let admission: Arc<dyn Admission> = Arc::new(Policy::new(conf.clone()));
         let stats = Arc::new(Stats::new(identity(conf, start), stats_options(conf)));
-        let hls = Hls::new(conf.clone(), admission.clone(), control.handle().clone());
+        let hls = Hls::new(&hub, conf.clone(), admission.clone(), control.handle().clone());
         hub.observe(vec![stats.clone(), hls.clone()]);
 
         let workers = Workers::start(worker_count(conf), conf.max_connections as usize)?;

@@ -45,21 +45,21 @@ section! {
         /// Bytes to read from an on_hls_notify reply.
         hls_nb_notify: u32 = Int("bytes"), "64", "L", S.not_yet();
         /// Per-viewer HLS session.
-        hls_ctx: bool = UnlessOff, "on", "L", S.not_yet();
+        hls_ctx: bool = UnlessOff, "on", "L", S;
         /// Add hls_ctx to each TS URI.
-        hls_ts_ctx: bool = UnlessOff, "on", "L", S.not_yet();
+        hls_ts_ctx: bool = UnlessOff, "on", "L", S;
         /// AES-128 encryption; when present any value but `off` enables.
-        hls_keys: bool = UnlessOff, "off", "A", S.not_yet();
+        hls_keys: bool = UnlessOff, "off", "A", S;
         /// Segments per key.
-        hls_fragments_per_key: u32 = Int(""), "5", "A", S.not_yet();
+        hls_fragments_per_key: u32 = Int(""), "5", "A", S;
         /// Path of the key files.
-        hls_key_file: String = Text("template"), "[app]/[stream]-[seq].key", "A", S.not_yet();
+        hls_key_file: String = Text("template"), "[app]/[stream]-[seq].key", "A", S;
         /// Directory the keys are written to.
-        hls_key_file_path: Option<PathBuf> = Path, "", "A", S.not_yet();
+        hls_key_file_path: Option<PathBuf> = Path, "", "A", S;
         /// Text put before the key path in EXT-X-KEY, without a separator.
-        hls_key_url: String = Text("str"), "", "A", S.not_yet();
+        hls_key_url: String = Text("str"), "", "A", S;
         /// Audio DTS in TS: on = FLV timestamp, off = derived from counted AAC samples.
-        hls_dts_directly: bool = UnlessOff, "on", "A", S.not_yet();
+        hls_dts_directly: bool = UnlessOff, "on", "A", S;
         /// fMP4 segments instead of TS.
         hls_use_fmp4: bool = OnlyOn, "off", "A", X.later().not_yet();
         /// Path of fMP4 segments.
