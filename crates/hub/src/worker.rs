@@ -140,10 +140,10 @@ thread_local! {
 const RESTLESS: u32 = 8;
 
 /// A worker's rest for each further one.
-const REST_EACH: Duration = Duration::from_micros(500);
+const REST_EACH: Duration = Duration::from_micros(700);
 
 /// A worker's longest rest.
-const REST_MAX: Duration = Duration::from_millis(70);
+const REST_MAX: Duration = Duration::from_millis(100);
 
 /// Counts one steady sender (a publisher) among those of this worker, until it is dropped.
 ///
