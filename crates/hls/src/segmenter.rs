@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) sessions: bool,
     /// `hls_ts_ctx`: segments tell whose they are.
     pub(crate) session_segments: bool,
+    /// `hls_master_m3u8_path_relative`: master playlists tell no folder.
+    pub(crate) relative_master: bool,
     /// `hls_keys`; `None` leaves segments as they are.
     pub(crate) keys: Option<Keys>,
 }
@@ -102,6 +104,7 @@ impl Settings {
             on_error: hls.hls_on_error,
             sessions: hls.hls_ctx,
             session_segments: hls.hls_ts_ctx,
+            relative_master: hls.hls_master_m3u8_path_relative,
             keys: hls.hls_keys.then(|| Keys::new(hls)),
         }
     }

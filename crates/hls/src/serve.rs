@@ -105,7 +105,7 @@ impl Hls {
             self.store.viewers.leave(&token);
             return text(StatusCode::NOT_FOUND, no_playlist(live));
         }
-        private(ask, CONTENT_TYPE, master_playlist(ask, &token).into())
+        private(ask, CONTENT_TYPE, master_playlist(ask, &token, live.settings.relative_master).into())
     }
 
     fn join(&self, token: &Token, play: Play, grant: Grant, live: &Live) -> Result<(), Full> {
@@ -158,9 +158,11 @@ async fn media_playlist(ask: &Ask<'_>, live: &Live, own: impl FnOnce(Playlist) -
     }
 }
 
-/// As SRS writes it (srs-interfaces 5.5): the address that was asked for, with the token.
-fn master_playlist(ask: &Ask<'_>, token: &Token) -> String {
-    let (path, query) = (encode_path(ask.path), without_token(ask.query));
+/// As SRS writes it (srs-interfaces 5.5): the address that was asked for, with the token; `relative` to itself for
+/// proxies that serve it below another folder.
+fn master_playlist(ask: &Ask<'_>, token: &Token, relative: bool) -> String {
+    let file = ask.path.rsplit('/').next().filter(|_| relative);
+    let (path, query) = (encode_path(file.unwrap_or(ask.path)), without_token(ask.query));
     let uri = token.put_into(&if query.is_empty() { path } else { format!("{path}?{query}") });
     let variant = Variant { uri, bandwidth: 1, average_bandwidth: Some(1), ..Variant::default() };
     MasterPlaylist { variants: vec![variant] }.to_string()

@@ -76,7 +76,7 @@ impl Viewers {
         table.check_room(name, address)?;
         *table.by_stream.entry(name.clone()).or_default() += 1;
         *table.by_address.entry(address).or_default() += 1;
-        let attached = Some(attach());
+        let attached = Some(attach()); // tells observers, who return at once
         let viewer = Viewer { name: name.clone(), address, attached, seen: Instant::now(), timeout };
         table.viewers.insert(token, viewer);
         Ok(())

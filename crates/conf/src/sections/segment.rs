@@ -69,7 +69,7 @@ section! {
         /// Go on with the playlist when the stream is published again.
         hls_recover: bool = UnlessOff, "on", "A", X.later().not_yet();
         /// Relative paths in the master playlist, for reverse proxies that move it.
-        hls_master_m3u8_path_relative: bool = OnlyOn, "off", "L", X.later().not_yet();
+        hls_master_m3u8_path_relative: bool = OnlyOn, "off", "L", X.later();
     }
     accepts {
         /// Storage of releases before 3.0.

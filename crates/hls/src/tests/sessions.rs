@@ -272,3 +272,21 @@ async fn keys_go_when_no_segment_needs_them() {
     assert_eq!(std::fs::read_dir(keys.path().join("live")).unwrap().count(), 0);
     assert!(world.get("/live/cam 1-22.key").await.is_none());
 }
+
+#[tokio::test(start_paused = true)]
+async fn masters_can_be_moved_by_a_proxy() {
+    let (world, _publisher) = live("hls_master_m3u8_path_relative on;").await;
+    let (_, master) = world.ask(PLAYLIST, "a=1").await;
+    assert!(master.contains("\ncam%201.m3u8?hls_ctx="), "{master}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_viewer_too_many_is_turned_away() {
+    let (world, _publisher) = live("").await;
+    for _ in 0..crate::ADDRESS_VIEWERS_MAX {
+        assert_eq!(world.get(PLAYLIST).await.unwrap().status(), StatusCode::OK);
+    }
+    let (status, reason) = world.ask(PLAYLIST, "").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{reason}");
+    assert_eq!(world.players(), crate::ADDRESS_VIEWERS_MAX);
+}
