@@ -1,5 +1,6 @@
 use crate::head::{HEAD_MAX, Head, HeadError, LiveTarget, Mount};
 use crate::live::{LiveRequest, Refused, common_fields, refusal_head};
+use crate::stall::Stall;
 use crate::{body, egress};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -143,7 +144,7 @@ impl HttpLive {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(BUFFER_MAX)
-            .serve_connection(TokioIo::new(io), service)
+            .serve_connection(TokioIo::new(Stall::new(io)), service)
             .with_upgrades()
             .await;
         if let Err(error) = served {

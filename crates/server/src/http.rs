@@ -1,6 +1,7 @@
 use axum::Router;
 use axum::body::Body;
 use headwater_api::Peer;
+use headwater_httplive::Stall;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -81,7 +82,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(64 << 10)
-        .serve_connection(TokioIo::new(io), service)
+        .serve_connection(TokioIo::new(Stall::new(io)), service)
         .await;
     if let Err(error) = served {
         tracing::debug!(%peer, %error, "http connection ended");
