@@ -32,7 +32,7 @@ section! {
         has_video: bool = UnlessOff, "on", "C", S;
         /// Guess flags from cached headers/frames.
         guess_has_av: bool = UnlessOff, "on", "C", S;
-        /// URL template; extension picks the muxer.
+        /// URL template; its extension's container is waited for, the others are served while the stream is live.
         mount: String = Text("str"), "[vhost]/[app]/[stream].flv", "R", S;
     }
     accepts {
