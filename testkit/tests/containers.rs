@@ -4,6 +4,8 @@
 use headwater_testkit::http::Request;
 use headwater_testkit::packets::{Allow, Media, Packet, compare};
 use headwater_testkit::{Clip, Options, Publisher, Reader, Server, Tool, hls, read_file, websocket};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -168,6 +170,26 @@ fn hls_segments_stay_hls() {
     server.wait_until_published(name);
     let answer = Request::get(address, &format!("/live/{segment}")).send().unwrap();
     assert_eq!((answer.status, answer.header("content-length").is_some()), (200, true), "{segment}");
+}
+
+/// A connection that carried another request before serves a stream as a fresh one does.
+#[test]
+fn on_a_reused_connection() {
+    let clip = Clip::H264Aac;
+    let server = Server::start(&Options::default());
+    let _publisher = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    server.wait_until_published("s");
+    let mut socket = TcpStream::connect(server.http_address()).unwrap();
+    socket.set_read_timeout(Some(LIMIT)).unwrap();
+    let requests = ["/nothing", "/live/s.ts"].map(|path| format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"));
+    socket.write_all(requests.concat().as_bytes()).unwrap();
+    let mut answers = Vec::new();
+    (&socket).take(8 << 10).read_to_end(&mut answers).unwrap();
+    let text = String::from_utf8_lossy(&answers);
+    let (_, second) = text.split_once("Not Found\n").unwrap();
+    assert!(second.starts_with("HTTP/1.1 200 OK\r\ncontent-type: video/MP2T\r\n"), "{second}");
+    // The first chunk begins with a program association table: sync byte, start of a section, PID 0.
+    assert!(answers.windows(5).any(|start| start == b"\r\nG@\0"), "{second}");
 }
 
 #[test]
