@@ -33,6 +33,7 @@ pub(super) const CRATES: &[(&str, Kind)] = &[
     ("media", Kind::Media),
     ("flv", Kind::Format),
     ("mpeg", Kind::Format),
+    ("mp4", Kind::Format),
     ("playlist", Kind::Format),
     ("rtmp-proto", Kind::Protocol),
     ("hub", Kind::Core),
