@@ -21,7 +21,7 @@ enum Ended {
 /// Serves a live stream on a raw socket until either side ends it.
 pub(crate) async fn serve(server: &HttpLive, live: Live, mut io: TcpStream, request: LiveRequest) {
     let cors = server.crossdomain && request.head.has_origin;
-    let granted = match request.ask(server, live.id, live.peer.ip()).await {
+    let granted = match Box::pin(request.ask(server, live.id, live.peer.ip())).await {
         Ok(granted) => granted,
         Err(refused) => {
             tracing::info!(cid = %live.id, peer = %live.peer, path = request.head.path, reason = refused.reason, "live play refused");
@@ -52,7 +52,7 @@ async fn play(server: &HttpLive, mut io: TcpStream, request: LiveRequest, grante
         Framing::Chunked | Framing::Plain => hello.extend_from_slice(&head),
     }
     let output = tokio::select! {
-        output = granted.output(framing) => output,
+        output = Box::pin(granted.output(framing)) => output,
         ended = std::future::poll_fn(|cx| peer.poll(cx, &io, &mut |pong| send_all(&io, &pong))) => return ended,
     };
     hello.extend_from_slice(&output.file_header);

@@ -66,8 +66,9 @@ impl HttpLive {
     pub async fn serve(self: Arc<Self>, connection: Connection) {
         let Connection { mut io, peer, id, permit, .. } = connection;
         let live = Live { id, peer };
-        match tokio::time::timeout(HEAD_TIMEOUT, read_head(&mut io)).await {
-            Ok(Ok(Some((head, bytes)))) => self.dispatch(live, io, head, bytes).await,
+        match tokio::time::timeout(HEAD_TIMEOUT, Box::pin(read_head(&mut io))).await {
+            // Boxed here and below: a player that stays must not hold the memory of the ways it did not go.
+            Ok(Ok(Some((head, bytes)))) => Box::pin(self.dispatch(live, io, head, bytes)).await,
             Ok(Ok(None)) => {} // closed before a request: a health check
             Ok(Err(error)) => refuse_head(live, &mut io, &error).await,
             Err(_) => {
@@ -80,8 +81,8 @@ impl HttpLive {
     /// Serves one TLS connection.
     pub async fn serve_tls(self: Arc<Self>, connection: Connection, tls: TlsAcceptor) {
         let Connection { io, peer, id, permit, .. } = connection;
-        match tokio::time::timeout(TLS_TIMEOUT, tls.accept(io)).await {
-            Ok(Ok(io)) => self.hyper(Live { id, peer }, io).await,
+        match tokio::time::timeout(TLS_TIMEOUT, Box::pin(tls.accept(io))).await {
+            Ok(Ok(io)) => Box::pin(self.hyper(Live { id, peer }, io)).await,
             Ok(Err(error)) => tracing::info!(cid = %id, %peer, %error, "TLS handshake failed"),
             Err(_) => tracing::info!(cid = %id, %peer, "closed: no TLS handshake within {TLS_TIMEOUT:?}"),
         }
@@ -90,14 +91,14 @@ impl HttpLive {
 
     async fn dispatch(self: Arc<Self>, live: Live, io: TcpStream, head: Head, bytes: BytesMut) {
         if head.method != Method::GET {
-            return self.hyper(live, Rewound::new(bytes, io)).await;
+            return Box::pin(self.hyper(live, Rewound::new(bytes, io))).await;
         }
-        match self.live_request(live, head).await {
+        match Box::pin(self.live_request(live, head)).await {
             Some(request) => {
                 drop(bytes);
-                egress::serve(&self, live, io, request).await;
+                Box::pin(egress::serve(&self, live, io, request)).await;
             }
-            None => self.hyper(live, Rewound::new(bytes, io)).await,
+            None => Box::pin(self.hyper(live, Rewound::new(bytes, io))).await,
         }
     }
 
