@@ -180,6 +180,20 @@ fn security_rules_keep_their_order_and_match_networks() {
 }
 
 #[test]
+fn recording_plans() {
+    let conf = load_quietly(
+        "listen 1935; daemon off; vhost v { dvr {
+             enabled on; dvr_apply live/a live/b; dvr_plan segment; dvr_duration 60; time_jitter zero;
+         } }",
+    );
+    let dvr = &conf.vhost("v").unwrap().dvr;
+    assert_eq!(
+        (dvr.enabled, dvr.dvr_apply.len(), &*dvr.dvr_plan, dvr.dvr_duration.as_secs()),
+        (true, 2, "segment", 60)
+    );
+}
+
+#[test]
 fn refer_lists() {
     let conf = load_quietly(
         "listen 1935; daemon off; vhost x { refer { enabled on; all a.com b.com; publish c.com; play d.com; } }",
@@ -196,10 +210,6 @@ fn what_is_not_served_yet_loads_with_one_warning_for_its_block() {
         (
             "vhost v { dash { enabled on; dash_fragment 30; dash_update_period 150; dash_window_size 4; } }",
             "vhost.dash",
-        ),
-        (
-            "vhost v { dvr { enabled on; dvr_apply live/a live/b; dvr_plan segment; dvr_duration 60; time_jitter zero; } }",
-            "vhost.dvr",
         ),
         (
             "vhost v { cluster { mode remote; origin 10.0.0.1:1935 10.0.0.2; protocol flv; } }",
@@ -460,7 +470,7 @@ fn a_misspelt_variable_is_noticed_and_a_foreign_one_is_not() {
     );
     assert_eq!(warnings("SRS_PORT_1935_TCP_ADDR"), []);
     assert_eq!(warnings("SRS_DEVICE_IP"), []);
-    assert_eq!(warnings("SRS_VHOST_DVR_ENABLED").len(), 1);
+    assert_eq!(warnings("SRS_VHOST_DASH_ENABLED").len(), 1);
 }
 
 #[test]

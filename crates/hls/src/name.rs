@@ -2,6 +2,7 @@
 
 use chrono::format::{DelayedFormat, StrftimeItems};
 use chrono::{DateTime, Local, Utc};
+use headwater_conf::{date_format, fill_template};
 use headwater_hub::StreamName;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -27,26 +28,19 @@ pub(crate) struct Moment {
 /// A path below the root, of a stream (`[vhost]`, `[app]`, `[stream]`).
 pub(crate) fn stream_path(template: &str, name: &StreamName) -> String {
     let parts = [("[vhost]", name.vhost()), ("[app]", name.app()), ("[stream]", name.stream())];
-    tidy(&fill(template, |variable| parts.iter().find(|p| p.0 == variable).map(|p| p.1.to_owned())))
+    tidy(&fill_template(template, |variable| parts.iter().find(|p| p.0 == variable).map(|p| p.1.to_owned())))
 }
 
 /// A path below the root, of a segment: all variables of srs-interfaces 5.9.
 pub(crate) fn segment_path(template: &str, name: &StreamName, moment: &Moment) -> String {
-    tidy(&fill(template, |variable| match variable {
+    tidy(&fill_template(template, |variable| match variable {
         "[vhost]" => Some(name.vhost().to_owned()),
         "[app]" => Some(name.app().to_owned()),
         "[stream]" => Some(name.stream().to_owned()),
         "[seq]" => Some(moment.sequence.to_string()),
         "[duration]" => Some(moment.duration.as_millis().to_string()),
         "[timestamp]" => Some(moment.timestamp.to_string()),
-        "[2006]" => Some(date(moment, "%Y")),
-        "[01]" => Some(date(moment, "%m")),
-        "[02]" => Some(date(moment, "%d")),
-        "[15]" => Some(date(moment, "%H")),
-        "[04]" => Some(date(moment, "%M")),
-        "[05]" => Some(date(moment, "%S")),
-        "[999]" => Some(date(moment, "%3f")),
-        _ => None,
+        _ => date_format(variable).map(|format| date(moment, format)),
     }))
 }
 
@@ -56,22 +50,6 @@ fn date(moment: &Moment, format: &str) -> String {
         false => moment.at.with_timezone(&Local).format(format),
     };
     text.to_string()
-}
-
-/// Replaces `[…]` by what `value` gives for it; unknown ones stay. One pass: a name that looks like a variable
-/// is not replaced again.
-fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
-    let mut out = String::new();
-    let mut rest = template;
-    while let Some(start) = rest.find('[') {
-        let (before, tail) = rest.split_at(start);
-        out.push_str(before);
-        let end = tail.find(']').map_or(tail.len(), |end| end + 1);
-        let (variable, after) = tail.split_at(end);
-        out.push_str(&value(variable).unwrap_or_else(|| variable.to_owned()));
-        rest = after;
-    }
-    out + rest
 }
 
 /// Without empty, `.` and `..` segments: names are safe already, templates are the operator's.

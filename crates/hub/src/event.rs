@@ -1,5 +1,7 @@
 use crate::{Session, Stream};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something that happened to a stream. Statistics live on these; callbacks and recordings hang on them.
 #[derive(Clone, Debug)]
@@ -39,6 +41,19 @@ pub enum Event {
         stream: Arc<Stream>,
         /// Bytes it never got.
         skipped: u64,
+    },
+    /// A file with a recording of a publish is complete.
+    Recorded {
+        /// The stream.
+        stream: Arc<Stream>,
+        /// The publisher.
+        session: Arc<Session>,
+        /// The file, as its path was configured: absolute, or relative to the working directory.
+        file: PathBuf,
+        /// How long it plays.
+        duration: Duration,
+        /// Bytes of the file.
+        bytes: u64,
     },
     /// An idle stream was forgotten.
     Removed {

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use slab::Slab;
 use smallvec::SmallVec;
 use std::fmt;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -220,6 +221,12 @@ impl Stream {
         self.players.fetch_add(1, Ordering::Relaxed);
         self.events.emit(&Event::PlayStarted { stream: self.clone(), session: session.clone() });
         Attached { stream: self.clone(), session: session.clone() }
+    }
+
+    /// Tells the observers that a file with a recording of `session` is complete: [`Event::Recorded`].
+    pub fn recorded(self: &Arc<Self>, session: &Arc<Session>, file: PathBuf, duration: Duration, bytes: u64) {
+        let (stream, session) = (self.clone(), session.clone());
+        self.events.emit(&Event::Recorded { stream, session, file, duration, bytes });
     }
 
     /// Reads frames from the last key frame on.

@@ -14,6 +14,7 @@ use headwater_conf::{Conf, DEFAULT_VHOST, Endpoint, LogTank, Vhost};
 use headwater_hls::Hls;
 use headwater_httplive::{FileServer, HttpLive};
 use headwater_hub::{Admission, Hub, Options, Serve, StreamName, Workers};
+use headwater_record::Recorders;
 use headwater_rtmp::Rtmp;
 use headwater_stats::{Identity, Stats};
 use std::io::{self, Write};
@@ -176,6 +177,7 @@ struct Server {
     hub: Arc<Hub>,
     stats: Arc<Stats>,
     hls: Arc<Hls>,
+    recorders: Arc<Recorders>,
     welcome: Welcome,
     _workers: Workers,
 }
@@ -186,7 +188,8 @@ impl Server {
         let admission: Arc<dyn Admission> = Arc::new(Policy::new(conf.clone()));
         let stats = Arc::new(Stats::new(identity(conf, start), stats_options(conf)));
         let hls = Hls::new(&hub, conf.clone(), admission.clone(), control.handle().clone());
-        hub.observe(vec![stats.clone(), hls.clone()]);
+        let recorders = Recorders::new(conf.clone(), control.handle().clone());
+        hub.observe(vec![stats.clone(), hls.clone(), recorders.clone()]);
 
         let workers = Workers::start(worker_count(conf), conf.max_connections as usize)?;
         let rtmp = listen_rtmp(conf, &workers, Rtmp::new(hub.clone(), admission.clone(), conf.clone()))?;
@@ -205,7 +208,7 @@ impl Server {
             "headwater {} started",
             env!("CARGO_PKG_VERSION")
         );
-        Ok(Server { hub, stats, hls, welcome, _workers: workers })
+        Ok(Server { hub, stats, hls, recorders, welcome, _workers: workers })
     }
 
     async fn run(self, log: Log) -> Result<(), StartError> {
@@ -232,6 +235,7 @@ impl Server {
             }
         }
         self.hls.close().await;
+        self.recorders.close().await;
         tracing::info!("stopped");
         Ok(())
     }

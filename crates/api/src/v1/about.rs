@@ -53,7 +53,7 @@ const SERVED: FeatureFlags = FeatureFlags {
     callback: false,
     api: true,
     httpd: true,
-    dvr: false,
+    dvr: true,
     transcode: false,
     ingest: false,
     stat: true,

@@ -127,14 +127,13 @@ section! {
         enabled: bool = OnlyOn, "off", "A", S;
         /// Which streams; exact `app/stream` match.
         dvr_apply: Vec<String> = List("all or app/stream"), "all", "not a trigger on its own", S.no_env();
-        /// Unknown plan = publish error 3083.
+        /// One file per publish, or one per dvr_duration.
         dvr_plan: String = Choice(&["session", "segment"]), "session", "A", S;
-        /// Path; no .flv/.mp4 suffix = directory, `/[stream].[timestamp].flv` appended. .mp4 output is
-        /// experimental.
+        /// Path; no .flv/.mp4 suffix = directory, `/[stream].[timestamp].flv` appended.
         dvr_path: String = Text("template"), "./objs/nginx/html/[app]/[stream].[timestamp].flv", "A", S;
         /// Segment plan length.
         dvr_duration: Duration = Seconds, "30", "A", S;
-        /// Segment plan: cut at (H.264) keyframes.
+        /// Begin files, and cut those of the segment plan, at keyframes.
         dvr_wait_keyframe: bool = UnlessOff, "on", "A", S;
         /// Timestamp correction.
         time_jitter: TimeJitter = Choice(TimeJitter::NAMES), "full", "A", S;

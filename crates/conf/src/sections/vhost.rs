@@ -53,7 +53,7 @@ section! {
         /// Adobe HDS.
         hds: Hds = D.open();
         /// Recording.
-        dvr: Dvr = S;
+        dvr: Dvr = S.served();
         /// FFmpeg ingest. Ids must be unique within a vhost (empty id counts).
         ingests as "ingest": Vec<Ingest> = S.repeated().no_env();
         /// Transcoding by FFmpeg, for the whole vhost, or for `app` or `app/stream` if the block names it.

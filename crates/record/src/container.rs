@@ -1,0 +1,141 @@
+//! Frames to the bytes of a file, and what a finished file has that one being written has not.
+
+use bytes::{Bytes, BytesMut};
+use headwater_flv::amf0::{Decoder, Value, write_string};
+use headwater_flv::metadata::{self, ON_META_DATA};
+use headwater_flv::{file_header, write_tag};
+use headwater_media::{Frame, Time, Track};
+use headwater_mp4::{Mp4Error, Recorder, TrackSpec};
+
+/// Where FLV's header has its track flags.
+const FLAGS_AT: u64 = 4;
+
+/// Where a file's first tag has its body: after the file header with PreviousTagSize0, and the tag's header.
+const BODY_AT: u64 = 13 + 11;
+
+/// Where `onMetaData` has the numbers of `duration` and `filesize`, its first properties: after its name (13 bytes), the
+/// array's head (5), and for each property its name (10) and the number's marker (1).
+const DURATION_AT: u64 = BODY_AT + 13 + 5 + 10 + 1;
+const FILESIZE_AT: u64 = DURATION_AT + 8 + 10 + 1;
+
+/// What completes a file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tail {
+    /// What is written over earlier bytes, and where.
+    pub(crate) patches: Vec<(u64, Bytes)>,
+    /// Whether everything before must be durable before the patches are written.
+    pub(crate) durable: bool,
+}
+
+/// What a decoder must know first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Opening<'a> {
+    /// Latest `onMetaData`.
+    pub(crate) script: Option<&'a Frame>,
+    /// Latest configurations.
+    pub(crate) configs: Vec<&'a Frame>,
+    /// Whether there is sound, whether there are pictures.
+    pub(crate) audio: bool,
+    pub(crate) video: bool,
+}
+
+/// FLV (10.1, annex E).
+#[derive(Debug)]
+pub(crate) struct FlvFile {
+    length: u64,
+    newest: Time,
+    audio: bool,
+    video: bool,
+}
+
+impl FlvFile {
+    /// Begins with the header, `onMetaData` and the configurations, at the time `at`.
+    pub(crate) fn start(opening: &Opening<'_>, at: Time, out: &mut BytesMut) -> FlvFile {
+        out.extend_from_slice(&file_header(opening.audio, opening.video));
+        let mut file =
+            FlvFile { length: out.len() as u64, newest: at, audio: opening.audio, video: opening.video };
+        file.frame(&metadata::frame(describe(opening.script), at), out);
+        opening.configs.iter().for_each(|config| {
+            file.frame(&Frame { dts: at, pts: at, ..(*config).clone() }, out);
+        });
+        file
+    }
+
+    pub(crate) fn frame(&mut self, frame: &Frame, out: &mut BytesMut) {
+        let before = out.len();
+        // Cut to 32 bits: `time_jitter off` may be past their wrap.
+        write_tag(frame, frame.dts.millis().max(0) as u32, out);
+        self.length += (out.len() - before) as u64;
+        self.newest = self.newest.max(frame.dts);
+        self.audio |= frame.track == Track::Audio;
+        self.video |= frame.track == Track::Video;
+    }
+
+    fn tail(&self) -> Tail {
+        let number = |n: f64| Bytes::copy_from_slice(&n.to_be_bytes());
+        let [.., flags, _, _, _, _, _, _, _, _] = file_header(self.audio, self.video);
+        let patches = vec![
+            (FLAGS_AT, Bytes::copy_from_slice(&[flags])),
+            (DURATION_AT, number(self.newest.seconds())),
+            (FILESIZE_AT, number(self.length as f64)),
+        ];
+        Tail { patches, durable: false }
+    }
+}
+
+/// `onMetaData` of a file: what the publisher told, behind room for duration and size.
+fn describe(script: Option<&Frame>) -> Bytes {
+    let own = script.and_then(|frame| {
+        let mut decoder = Decoder::new(&frame.payload).ok()?;
+        decoder.value().ok()?;
+        Some(decoder.value().ok()?.properties()?.to_vec())
+    });
+    let mut properties =
+        vec![("duration".to_owned(), Value::Number(0.0)), ("filesize".to_owned(), Value::Number(0.0))];
+    let kept = |name: &str| name != "duration" && name != "filesize";
+    properties.extend(own.unwrap_or_default().into_iter().filter(|(name, _)| kept(name)));
+    let mut out = BytesMut::new();
+    write_string(ON_META_DATA, &mut out);
+    Value::EcmaArray(properties).encode(&mut out);
+    out.freeze()
+}
+
+/// A file being made.
+#[derive(Debug)]
+pub(crate) enum Container {
+    Flv(FlvFile),
+    Mp4(Box<Recorder>),
+}
+
+impl Container {
+    pub(crate) fn mp4(tracks: &[TrackSpec], out: &mut BytesMut) -> Container {
+        let recorder = Recorder::new(tracks, Time::ZERO);
+        out.extend_from_slice(&recorder.header());
+        Container::Mp4(Box::new(recorder))
+    }
+
+    /// Appends what `frame` makes ready. An error asks for another file.
+    pub(crate) fn frame(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), Mp4Error> {
+        match self {
+            Container::Flv(file) => file.frame(frame, out),
+            Container::Mp4(recorder) => {
+                let chunk = recorder.push(frame)?;
+                chunk.iter().flat_map(|chunk| chunk.pieces()).for_each(|piece| out.extend_from_slice(piece));
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the last bytes, and tells what else completes the file.
+    pub(crate) fn finish(self, out: &mut BytesMut) -> Result<Tail, Mp4Error> {
+        let mut recorder = match self {
+            Container::Flv(file) => return Ok(file.tail()),
+            Container::Mp4(recorder) => recorder,
+        };
+        let chunk = recorder.finish()?;
+        chunk.iter().flat_map(|chunk| chunk.pieces()).for_each(|piece| out.extend_from_slice(piece));
+        let last = recorder.finalize();
+        out.extend_from_slice(&last.moov);
+        Ok(Tail { patches: vec![(last.patch_at, Bytes::copy_from_slice(&last.patch))], durable: true })
+    }
+}
