@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::any_service;
 use headwater_api::{Auth, Exporter, Peer, RawApiSettings, Settings, State as ApiState, VhostSettings};
-use headwater_conf::{Conf, DEFAULT_VHOST, Endpoint, LogTank, Vhost};
+use headwater_conf::{Conf, DEFAULT_VHOST, Endpoint, LogTank, Threshold, Vhost};
 use headwater_hls::Hls;
 use headwater_httplive::{FileServer, HttpLive};
 use headwater_hub::{Admission, Hub, Options, Serve, StreamName, Workers};
@@ -135,20 +135,19 @@ fn open_log(conf: &Conf) -> Result<Log, StartError> {
         LogTank::Console => Tank::Console,
         LogTank::File => Tank::File(conf.log.file.clone()),
     };
-    let options = LogOptions { tank, level: log_level(conf), utc: conf.log.utc };
+    let options = LogOptions { tank, level: log_level(conf.log.threshold()), utc: conf.log.utc };
     let error = |cause| StartError::Log { path: conf.log.file.display().to_string(), cause };
     Log::open(&options).map_err(error)
 }
 
-/// `srs_log_level_v2` wins when it is set; the v1 words mean what they meant (`trace` is all but debugging).
-fn log_level(conf: &Conf) -> Option<Level> {
-    match (conf.log.level_v2.as_str(), conf.log.level.as_str()) {
-        ("trace", _) | ("", "verbose") => Some(Level::TRACE),
-        ("debug", _) => Some(Level::DEBUG),
-        ("info", _) | ("", "info" | "trace") => Some(Level::INFO),
-        ("warn", _) | ("", "warn") => Some(Level::WARN),
-        ("error", _) | ("", "error") => Some(Level::ERROR),
-        _ => None,
+fn log_level(threshold: Threshold) -> Option<Level> {
+    match threshold {
+        Threshold::Off => None,
+        Threshold::Error => Some(Level::ERROR),
+        Threshold::Warn => Some(Level::WARN),
+        Threshold::Info => Some(Level::INFO),
+        Threshold::Debug => Some(Level::DEBUG),
+        Threshold::Trace => Some(Level::TRACE),
     }
 }
 
@@ -377,7 +376,7 @@ fn listen(
 
 /// One listener serves both when their endpoints are the same (srs-interfaces 3.4).
 fn api_shares_http_port(conf: &Conf) -> bool {
-    conf.http_api.enabled && conf.http_server.enabled && conf.http_api.listen == conf.http_server.listen
+    conf.http_api.enabled && conf.http_server.enabled && conf.api_shares_http_port()
 }
 
 /// What the streams port serves besides live streams: playlists and segments, the API where it shares the port, files.
