@@ -461,7 +461,7 @@ impl ByteReader {
         let Some((log, headers)) = state.log(&self.format) else { return false };
         let mut news = self.view.sync(log, self.reader, self.cursor.at, Some(cx.waker()));
         if self.cursor.at < self.view.first {
-            let (at, headers) = log.start(&headers);
+            let (at, headers) = log.start(headers);
             let skipped = at - self.cursor.at;
             self.cursor.jump(&self.view, at, headers);
             drop(state);

@@ -265,7 +265,7 @@ impl Fan {
     fn locate(&self, view: &mut View, oldest: Option<u64>) -> (u64, Bytes) {
         let mut state = self.stream.state.lock();
         let Some((log, headers)) = state.log(&self.format) else { return (view.head, Bytes::new()) };
-        let (at, headers) = log.start(&headers);
+        let (at, headers) = log.start(headers);
         view.sync(log, self.reader, oldest.unwrap_or(at).min(at), None);
         view.cover(log, at);
         (at, headers)
@@ -290,19 +290,17 @@ impl Fan {
     fn sync(&self, inner: &mut Inner, waker: &Waker) -> bool {
         let Inner { view, slots, walked, trailer, .. } = inner;
         let oldest = oldest(slots).unwrap_or(view.head);
-        let mut skipped = 0;
+        let mut skipped = SmallVec::new();
         {
             let mut state = self.stream.state.lock();
             let Some((log, headers)) = state.log(&self.format) else { return false };
             view.sync(log, self.reader, oldest, Some(waker));
             if oldest < view.first {
-                let (at, headers) = log.start(&headers);
+                let (at, headers) = log.start(headers);
                 skipped = jump_late(slots, view, at, &headers);
             }
         }
-        if skipped > 0 {
-            self.stream.jumped(skipped);
-        }
+        skipped.into_iter().for_each(|bytes| self.stream.jumped(bytes));
         view.forget(self::oldest(slots).unwrap_or(view.head));
         let ended = trailer.is_some() && mark_ended(slots, view);
         ended || view.head > *walked
@@ -398,14 +396,14 @@ fn oldest(slots: &Slab<Slot>) -> Option<u64> {
     slots.iter().filter(|(_, s)| !s.paused && s.end.is_none()).map(|(_, s)| s.cursor.at).min()
 }
 
-/// Moves players whose position the log no longer has; returns the bytes that the furthest of them never gets.
-fn jump_late(slots: &mut Slab<Slot>, view: &View, at: u64, headers: &Bytes) -> u64 {
-    let mut skipped = 0;
+/// Moves players whose position the log no longer has; returns the bytes that each of them never gets.
+fn jump_late(slots: &mut Slab<Slot>, view: &View, at: u64, headers: &Bytes) -> SmallVec<[u64; 8]> {
+    let mut skipped = SmallVec::new();
     for (_, slot) in slots.iter_mut() {
         if slot.paused || slot.end.is_some() || slot.cursor.at >= view.first {
             continue;
         }
-        skipped = skipped.max(at - slot.cursor.at);
+        skipped.push(at - slot.cursor.at);
         if !slot.cursor.jump(view, at, headers.clone()) {
             slot.finish(End::Stalled);
         }

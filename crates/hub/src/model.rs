@@ -173,7 +173,7 @@ impl World {
             let (log, headers) = state.log(self.format.key()).unwrap();
             player.seat.view.sync(log, player.seat.reader, player.cursor.at, None);
             if player.cursor.at < player.seat.view.first {
-                let (at, headers) = log.start(&headers);
+                let (at, headers) = log.start(headers);
                 assert!(player.cursor.jump(&player.seat.view, at, headers));
                 player.jumps += 1;
             }

@@ -339,9 +339,9 @@ impl State {
     }
 
     /// The byte log of a format, with the headers in force at its head.
-    pub(crate) fn log(&mut self, format: &FormatKey) -> Option<(&mut ByteLog, Headers)> {
-        let headers = self.headers.clone();
-        self.logs.iter_mut().find(|l| l.key() == format).map(|l| (l, headers))
+    pub(crate) fn log(&mut self, format: &FormatKey) -> Option<(&mut ByteLog, &Headers)> {
+        let State { headers, logs, .. } = self;
+        logs.iter_mut().find(|l| l.key() == format).map(|l| (l, &*headers))
     }
 
     fn ensure_log(&mut self, format: &Arc<dyn Format>, options: &Options) -> &mut ByteLog {
