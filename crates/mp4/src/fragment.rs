@@ -44,6 +44,8 @@ pub struct Chunk {
 pub(crate) struct Run {
     /// Which track, from 0.
     pub(crate) index: usize,
+    /// Its id in the initialisation segment.
+    pub(crate) id: u32,
     pub(crate) samples: Vec<Sample>,
 }
 
@@ -101,6 +103,7 @@ pub struct Fragmenter {
 /// One track's waiting samples.
 #[derive(Clone, Debug)]
 struct Lane {
+    id: u32,
     spec: TrackSpec,
     done: Vec<Sample>,
     /// The newest, whose duration is not known yet.
@@ -111,7 +114,14 @@ struct Lane {
 impl Fragmenter {
     /// For the tracks of an initialisation segment, in its order. `origin` becomes time zero.
     pub fn new(tracks: &[TrackSpec], origin: Time) -> Fragmenter {
-        let lane = |spec: &TrackSpec| Lane {
+        let numbered: Vec<(u32, TrackSpec)> = (1..).zip(tracks.iter().cloned()).collect();
+        Fragmenter::with_ids(&numbered, origin)
+    }
+
+    /// For the tracks of [`InitSegment::with_ids`](crate::InitSegment::with_ids), under the same ids.
+    pub fn with_ids(tracks: &[(u32, TrackSpec)], origin: Time) -> Fragmenter {
+        let lane = |(id, spec): &(u32, TrackSpec)| Lane {
+            id: *id,
             last_duration: if spec.track() == Track::Video { spec.timescale / 25 } else { 1024 },
             spec: spec.clone(),
             done: Vec::new(),
@@ -153,20 +163,40 @@ impl Fragmenter {
             if !samples.is_empty() {
                 self.samples -= samples.len();
                 self.bytes -= samples.iter().map(|s| s.payload.len()).sum::<usize>();
-                runs.push(Run { index, samples });
+                runs.push(Run { index, id: lane.id, samples });
             }
         }
         self.build(runs)
     }
 
-    /// The rest at the end of a stream; the newest sample of each track lasts as long as the one before it.
-    pub fn finish(&mut self) -> Option<Chunk> {
+    /// The samples of one track that are decoded before `until` and whose duration is known, as one chunk: what makes
+    /// chunks of a single track each. The others stay for the next.
+    pub fn track_chunk(&mut self, track: Track, until: Time) -> Option<Chunk> {
+        let origin = self.origin;
+        let index = self.lanes.iter().position(|lane| lane.spec.track() == track)?;
+        let lane = self.lanes.get_mut(index)?;
+        let limit = (until - origin).ticks(lane.spec.timescale);
+        let count = lane.done.iter().take_while(|sample| sample.dts < limit).count();
+        let samples: Vec<Sample> = lane.done.drain(..count).collect();
+        let run = Run { index, id: lane.id, samples };
+        self.samples -= run.samples.len();
+        self.bytes -= run.samples.iter().map(|s| s.payload.len()).sum::<usize>();
+        self.build(if run.samples.is_empty() { Vec::new() } else { vec![run] })
+    }
+
+    /// Closes the newest sample of each track, which then lasts as long as the one before it.
+    pub fn close(&mut self) {
         for lane in &mut self.lanes {
             if let Some(mut sample) = lane.open.take() {
                 sample.duration = lane.last_duration;
                 lane.done.push(sample);
             }
         }
+    }
+
+    /// The rest at the end of a stream; the newest sample of each track lasts as long as the one before it.
+    pub fn finish(&mut self) -> Option<Chunk> {
+        self.close();
         self.chunk()
     }
 
@@ -232,7 +262,7 @@ fn write_head(sequence: u32, runs: &[Run]) -> Bytes {
 
 /// Track fragment header, decode time and run (8.8.7, 8.8.12, 8.8.8). Gives where `data_offset` is, and the run's bytes.
 fn write_run(out: &mut BytesMut, run: &Run) -> (usize, usize) {
-    full(out, b"tfhd", 0, 0x02_0000, |out| out.put_u32(run.index as u32 + 1)); // default-base-is-moof
+    full(out, b"tfhd", 0, 0x02_0000, |out| out.put_u32(run.id)); // default-base-is-moof
     let first = run.samples.first().map_or(0, |sample| sample.dts);
     full(out, b"tfdt", 1, 0, |out| out.put_u64(u64::try_from(first).unwrap_or(0)));
     let mut field = 0;

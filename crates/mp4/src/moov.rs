@@ -1,6 +1,7 @@
 //! `ftyp` and `moov`: the same boxes for fragments to come and for a finished file.
 
 use crate::boxes::{full, write};
+use crate::index::Indexed;
 use crate::tables::Tables;
 use crate::track::TrackSpec;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -26,10 +27,16 @@ pub struct InitSegment {
 impl InitSegment {
     /// For the tracks in this order; their ids count from 1.
     pub fn new(tracks: &[TrackSpec]) -> InitSegment {
+        let numbered: Vec<(u32, TrackSpec)> = (1..).zip(tracks.iter().cloned()).collect();
+        InitSegment::with_ids(&numbered)
+    }
+
+    /// For tracks with ids of their own, from 1 and rising: chunks of a track then fit whichever segment it is in.
+    pub fn with_ids(tracks: &[(u32, TrackSpec)]) -> InitSegment {
         let mut out = BytesMut::new();
         write_ftyp(&mut out, b"cmfc", &[b"iso6", b"cmfc", b"mp41", b"dash"]);
         write_fragmented(&mut out, tracks);
-        let codecs: Vec<String> = tracks.iter().filter_map(TrackSpec::codec_string).collect();
+        let codecs: Vec<String> = tracks.iter().filter_map(|(_, spec)| spec.codec_string()).collect();
         InitSegment { bytes: out.freeze(), codecs: codecs.join(",") }
     }
 }
@@ -44,35 +51,55 @@ pub(crate) fn write_ftyp(out: &mut BytesMut, major: &[u8; 4], brands: &[&[u8; 4]
 }
 
 /// MovieBox of a fragmented file: no samples of its own.
-pub(crate) fn write_fragmented(out: &mut BytesMut, tracks: &[TrackSpec]) {
+pub(crate) fn write_fragmented(out: &mut BytesMut, tracks: &[(u32, TrackSpec)]) {
+    write_extended(out, tracks, |_| {});
+}
+
+/// The same; `extra` begins its MovieExtendsBox.
+pub(crate) fn write_extended(
+    out: &mut BytesMut,
+    tracks: &[(u32, TrackSpec)],
+    extra: impl FnOnce(&mut BytesMut),
+) {
     write(out, b"moov", |out| {
-        write_mvhd(out, 0, tracks.len());
-        for (id, spec) in (1..).zip(tracks) {
-            write_trak(out, id, spec, &Tables::default(), Time::ZERO);
+        write_mvhd(out, 0, tracks.last().map_or(0, |(id, _)| *id));
+        for (id, spec) in tracks {
+            write_trak(out, *id, spec, &Tables::default(), Time::ZERO);
         }
-        write(out, b"mvex", |out| (1..).zip(tracks).for_each(|(id, _)| write_trex(out, id)));
+        write(out, b"mvex", |out| {
+            extra(out);
+            tracks.iter().for_each(|(id, _)| write_trex(out, *id));
+        });
     });
 }
 
 /// MovieBox of a finished file.
-pub(crate) fn write_plain(out: &mut BytesMut, tracks: &[(TrackSpec, Tables)]) {
-    let starts = tracks.iter().filter_map(|(spec, tables)| tables.start(spec));
-    let origin = starts.min().unwrap_or(Time::ZERO);
-    let ends = tracks.iter().map(|(spec, tables)| movie_ticks(tables.end(spec) - origin));
+pub(crate) fn write_plain(out: &mut BytesMut, tracks: &[Indexed]) {
+    let (origin, end) = span(tracks);
+    let last = tracks.last().map_or(0, |track| track.id);
     write(out, b"moov", |out| {
-        write_mvhd(out, ends.max().unwrap_or(0), tracks.len());
-        for (id, (spec, tables)) in (1..).zip(tracks) {
-            write_trak(out, id, spec, tables, origin);
+        write_mvhd(out, movie_ticks(end - origin), last);
+        for track in tracks {
+            write_trak(out, track.id, &track.spec, &track.tables, origin);
         }
     });
 }
 
-fn movie_ticks(time: Time) -> u64 {
+/// When the first sample is shown, and when the last has been.
+pub(crate) fn span(tracks: &[Indexed]) -> (Time, Time) {
+    let starts = tracks.iter().filter_map(|track| track.tables.start(&track.spec));
+    let origin = starts.min().unwrap_or(Time::ZERO);
+    let filled = tracks.iter().filter(|track| !track.tables.is_empty());
+    (origin, filled.map(|track| track.tables.end(&track.spec)).max().unwrap_or(origin))
+}
+
+pub(crate) fn movie_ticks(time: Time) -> u64 {
     u64::try_from(time.ticks(MOVIE_CLOCK)).unwrap_or(0)
 }
 
 /// MovieHeaderBox (8.2.2), version 1.
-fn write_mvhd(out: &mut BytesMut, duration: u64, tracks: usize) {
+/// `last` is the highest track id in use.
+fn write_mvhd(out: &mut BytesMut, duration: u64, last: u32) {
     full(out, b"mvhd", 1, 0, |out| {
         out.put_bytes(0, 16); // creation_time, modification_time
         out.put_u32(MOVIE_CLOCK);
@@ -82,7 +109,7 @@ fn write_mvhd(out: &mut BytesMut, duration: u64, tracks: usize) {
         out.put_bytes(0, 10);
         MATRIX.iter().for_each(|&n| out.put_u32(n));
         out.put_bytes(0, 24);
-        out.put_u32(tracks as u32 + 1); // next_track_ID
+        out.put_u32(last.saturating_add(1)); // next_track_ID
     });
 }
 

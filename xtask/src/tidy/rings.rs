@@ -38,6 +38,7 @@ pub(super) const CRATES: &[(&str, Kind)] = &[
     ("rtmp-proto", Kind::Protocol),
     ("hub", Kind::Core),
     ("conf", Kind::Core),
+    ("packager", Kind::Core),
     ("rtmp", Kind::Gateway),
     ("httplive", Kind::Gateway),
     ("hls", Kind::Gateway),
