@@ -82,15 +82,15 @@ pub fn read_file(file: &Bytes) -> Result<Vec<Frame>, Mp4Error> {
 
 /// The tracks, and a fragment whose media is awaited.
 #[derive(Clone, Debug, Default)]
-struct Movie {
-    tracks: Vec<Trak>,
+pub(crate) struct Movie {
+    pub(crate) tracks: Vec<Trak>,
     pending: Vec<Pending>,
 }
 
 #[derive(Clone, Debug)]
-struct Trak {
-    id: u32,
-    spec: TrackSpec,
+pub(crate) struct Trak {
+    pub(crate) id: u32,
+    pub(crate) spec: TrackSpec,
     /// From media time to the movie's.
     shift: Time,
     /// default_sample_duration, _size and _flags of `trex`.
@@ -99,15 +99,18 @@ struct Trak {
     next: u64,
 }
 
+/// A sample of a fragment.
 #[derive(Clone, Debug)]
-struct Pending {
-    track: usize,
+pub(crate) struct Pending {
+    /// Its track, from 0.
+    pub(crate) track: usize,
     /// Position of the sample in the stream.
-    at: u64,
-    size: u32,
-    dts: u64,
-    composition: i32,
-    key: bool,
+    pub(crate) at: u64,
+    pub(crate) size: u32,
+    pub(crate) dts: u64,
+    pub(crate) duration: u32,
+    pub(crate) composition: i32,
+    pub(crate) key: bool,
 }
 
 impl Movie {
@@ -150,7 +153,8 @@ impl Movie {
         sort(out, from);
     }
 
-    fn read_moof(&mut self, moof: &[u8], at: u64, end: u64) -> Result<Vec<Pending>, Mp4Error> {
+    /// The samples of the `moof` that lies from `at` to `end`.
+    pub(crate) fn read_moof(&mut self, moof: &[u8], at: u64, end: u64) -> Result<Vec<Pending>, Mp4Error> {
         let mut out = Vec::new();
         let mut media_at = end.saturating_add(8); // where a run without data_offset begins
         for item in children(moof) {
@@ -269,7 +273,8 @@ impl Run {
             }
             let composition = if flags & 0x800 != 0 { r.u32().map_err(&short)? as i32 } else { 0 };
             let key = sample_flags & 0x0001_0000 == 0;
-            out.push(Pending { track: self.track, at: *media_at, size, dts: self.dts, composition, key });
+            let (track, at, dts) = (self.track, *media_at, self.dts);
+            out.push(Pending { track, at, size, dts, duration, composition, key });
             *media_at = media_at.saturating_add(size.into());
             self.dts = self.dts.saturating_add(duration.into());
         }
@@ -288,7 +293,8 @@ impl Run {
     }
 }
 
-fn read_tracks(moov: &[u8]) -> Result<Vec<Trak>, Mp4Error> {
+/// The tracks of a MovieBox that can be carried.
+pub(crate) fn read_tracks(moov: &[u8]) -> Result<Vec<Trak>, Mp4Error> {
     let movie_clock = match child(moov, b"mvhd")? {
         Some(mvhd) => read_timescale(mvhd).map_err(Mp4Error::short(b"mvhd"))?,
         None => MOVIE_CLOCK,

@@ -11,7 +11,9 @@ mod boxes;
 mod demux;
 mod error;
 mod fragment;
+mod index;
 mod moov;
+mod rebuild;
 mod record;
 mod tables;
 #[cfg(test)]
@@ -22,6 +24,7 @@ pub use demux::{Demuxer, read_file};
 pub use error::Mp4Error;
 pub use fragment::{Chunk, Fragmenter, PENDING_BYTES, PENDING_SAMPLES, styp};
 pub use moov::InitSegment;
-pub use record::{FRAGMENT, Finalized, Recorder};
+pub use rebuild::{Rebuild, Rebuilt};
+pub use record::{FRAGMENT, Finalized, Layout, NOTE_MAX, Recorder};
 pub use tables::SAMPLES_MAX;
 pub use track::TrackSpec;

@@ -10,6 +10,23 @@ use headwater_media::Time;
 /// Most samples a track of a recording may have: 93 hours at 50 a second, and tables far below 4 GiB.
 pub const SAMPLES_MAX: usize = 1 << 24;
 
+/// What the tables keep of a sample. Times are in ticks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) dts: i64,
+    pub(crate) composition: i32,
+    pub(crate) duration: u32,
+    pub(crate) size: u32,
+    pub(crate) key: bool,
+}
+
+impl From<&Sample> for Entry {
+    fn from(sample: &Sample) -> Entry {
+        let Sample { dts, composition, duration, key, ref payload } = *sample;
+        Entry { dts, composition, duration, size: payload.len() as u32, key }
+    }
+}
+
 /// At most [`SAMPLES_MAX`] samples; runs of equal values take no room, so that an hour costs about a megabyte.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tables {
@@ -29,22 +46,48 @@ pub(crate) struct Tables {
 
 impl Tables {
     /// Adds a run of samples that lies at `offset` of the file.
-    pub(crate) fn add(&mut self, offset: u64, samples: &[Sample]) -> Result<(), Mp4Error> {
+    ///
+    /// Where it does not begin at the end of the run before it, the last sample of that one is made longer or shorter.
+    pub(crate) fn add(
+        &mut self,
+        offset: u64,
+        samples: impl ExactSizeIterator<Item = Entry>,
+    ) -> Result<(), Mp4Error> {
         if self.sizes.len() + samples.len() > SAMPLES_MAX {
             return Err(Mp4Error::Full("recording's index"));
         }
-        for sample in samples {
+        self.chunks.push((offset, samples.len() as u32));
+        for (number, sample) in samples.enumerate() {
+            if number == 0 {
+                self.meet(sample.dts);
+            }
             self.first.get_or_insert((sample.dts, sample.composition));
-            self.duration += u64::from(sample.duration);
+            self.duration = self.duration.saturating_add(sample.duration.into());
             count(&mut self.stts, sample.duration);
             count(&mut self.ctts, sample.composition);
-            self.sizes.push(sample.payload.len() as u32);
+            self.sizes.push(sample.size);
             if sample.key {
                 self.sync.push(self.sizes.len() as u32);
             }
         }
-        self.chunks.push((offset, samples.len() as u32));
         Ok(())
+    }
+
+    /// Lets the last sample last until `dts`.
+    fn meet(&mut self, dts: i64) {
+        let (Some((first, _)), Some((count_of_last, last))) = (self.first, self.stts.last_mut()) else { return };
+        let end = first.saturating_add_unsigned(self.duration);
+        if dts == end {
+            return;
+        }
+        let (old, new) = (*last, i64::from(*last).saturating_add(dts.saturating_sub(end)));
+        let new = new.clamp(0, u32::MAX.into()) as u32;
+        *count_of_last -= 1;
+        if *count_of_last == 0 {
+            self.stts.pop();
+        }
+        count(&mut self.stts, new);
+        self.duration = (self.duration - u64::from(old)).saturating_add(new.into());
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -62,12 +105,12 @@ impl Tables {
 
     /// Presentation time of the first sample.
     pub(crate) fn start(&self, spec: &TrackSpec) -> Option<Time> {
-        self.first.map(|(dts, composition)| Time::from_ticks(dts + i64::from(composition), spec.timescale))
+        self.first.map(|(dts, composition)| Time::from_ticks(dts.saturating_add(composition.into()), spec.timescale))
     }
 
     /// When the last sample has been shown.
     pub(crate) fn end(&self, spec: &TrackSpec) -> Time {
-        let first = self.first.map_or(0, |(dts, composition)| dts + i64::from(composition));
+        let first = self.first.map_or(0, |(dts, composition)| dts.saturating_add(composition.into()));
         Time::from_ticks(first.saturating_add_unsigned(self.duration), spec.timescale)
     }
 

@@ -1,7 +1,9 @@
 //! Bytes of single boxes, round trips of all codecs, hostile input.
 
 use crate::boxes::need;
-use crate::{Chunk, Demuxer, Fragmenter, InitSegment, Mp4Error, Recorder, TrackSpec, read_file, styp};
+use crate::{
+    Chunk, Demuxer, Finalized, Fragmenter, InitSegment, Layout, Mp4Error, Rebuild, Recorder, TrackSpec, read_file, styp,
+};
 use bytes::{Bytes, BytesMut};
 use headwater_media::codec::{aac, opus, vp9};
 use headwater_media::{Codec, CodecTag, Frame, Kind, Time, Track};
@@ -108,9 +110,9 @@ fn recording(specs: &[TrackSpec], frames: &[Frame], origin: Time) -> (Vec<u8>, V
     file.extend(recorder.finish().unwrap().unwrap().to_bytes());
     ends.push(file.len());
     let last = recorder.finalize();
-    assert_eq!(last.moov_at, file.len() as u64);
+    assert_eq!(last.tail_at, file.len() as u64);
     let mut done = file.clone();
-    done.extend(last.moov);
+    done.extend(last.tail);
     let at = last.patch_at as usize;
     done[at..at + 16].copy_from_slice(&last.patch);
     (file, done, ends)
@@ -151,7 +153,7 @@ fn a_cut_recording_plays_to_its_last_whole_fragment() {
     let (specs, frames) =
         ([spec(Codec::H264), spec(Codec::Aac)], stream(Codec::H264, Codec::Aac, Time::ZERO));
     let (file, _, ends) = recording(&specs, &frames, Time::ZERO);
-    assert_eq!(ends.len(), 5, "one fragment a second");
+    assert_eq!(ends.len(), 13, "one fragment each 0.4 s or from key frame to key frame");
     for pair in ends.windows(2) {
         let at = |len: usize| read_file(&Bytes::copy_from_slice(&file[..len])).unwrap();
         assert_eq!(at(pair[1] - 1), at(pair[0]));
@@ -228,7 +230,7 @@ fn offsets_past_4_gib_are_64_bits_wide() {
     let before = recorder.position;
     let chunk = recorder.finish().unwrap().unwrap();
     let last = recorder.finalize();
-    let moov = need(&last.moov, b"moov").unwrap();
+    let moov = need(&last.tail, b"moov").unwrap();
     let stbl = ["trak", "mdia", "minf", "stbl"].iter().fold(moov, |at, kind| {
         let kind: [u8; 4] = kind.as_bytes().try_into().unwrap();
         need(at, &kind).unwrap()
@@ -237,7 +239,7 @@ fn offsets_past_4_gib_are_64_bits_wide() {
     assert!(co64.ends_with(&(before + chunk.media_at() as u64).to_be_bytes()));
     assert_eq!(last.patch[..8], *b"\x00\x00\x00\x01mdat");
     let span = u64::from_be_bytes(last.patch[8..].try_into().unwrap());
-    assert_eq!(last.patch_at + span, last.moov_at);
+    assert_eq!(last.patch_at + span, last.tail_at);
     assert!(span > 5 << 30);
 }
 
@@ -318,5 +320,112 @@ proptest! {
         let frames = read_file(&file.into()).unwrap();
         let got: Vec<_> = frames.iter().filter(|f| f.kind != Kind::Config).map(|f| f.pts.ticks(90_000)).collect();
         prop_assert_eq!(got, want);
+    }
+}
+
+/// Lets a file that was cut be finished.
+fn rebuild(file: &[u8]) -> Result<Vec<u8>, Mp4Error> {
+    let mut rebuild = Rebuild::new(file.len() as u64);
+    while let Some((at, len)) = rebuild.wants() {
+        rebuild.push(&Bytes::copy_from_slice(&file[at as usize..at as usize + len]))?;
+    }
+    let Some(last) = rebuild.finish()?.finish else { return Ok(file.to_vec()) };
+    Ok(finished(&file[..last.tail_at as usize], &last))
+}
+
+fn finished(file: &[u8], last: &Finalized) -> Vec<u8> {
+    let mut done = [file, &last.tail].concat();
+    let at = last.patch_at as usize;
+    done[at..at + last.patch.len()].copy_from_slice(&last.patch);
+    done
+}
+
+#[test]
+fn a_cut_recording_is_finished_as_if_it_had_ended_there() {
+    let (specs, frames) =
+        ([spec(Codec::H264), spec(Codec::Aac)], stream(Codec::H264, Codec::Aac, Time::ZERO));
+    let (file, done, ends) = recording(&specs, &frames, Time::ZERO);
+    assert_eq!(rebuild(&file).unwrap(), done, "at its end");
+    assert_eq!(rebuild(&done).unwrap(), done, "finished, but not renamed");
+    let moov_without_patch = [&file, &done[file.len()..]].concat();
+    assert_eq!(rebuild(&moov_without_patch).unwrap(), done, "the tail came, the patch did not");
+    assert_eq!(rebuild(&[&file[..], &[0; 4096]].concat()).unwrap(), done, "a tail of zeros");
+    for (whole, next) in ends.iter().zip(&ends[1..]).skip(1) {
+        let at_the_fragment = rebuild(&file[..*whole]).unwrap();
+        for cut in [whole + 4, whole + 60, next - 1] {
+            assert_eq!(rebuild(&file[..cut]).unwrap(), at_the_fragment);
+        }
+        let shown = Time::from_millis(10); // the finished file begins with the first sound
+        let kept = read_file(&Bytes::copy_from_slice(&file[..*whole])).unwrap();
+        same(&read_file(&at_the_fragment.into()).unwrap(), Time::ZERO, &kept, shown, &specs);
+    }
+    assert!(rebuild(&file[..ends[0]]).is_err(), "nothing but a header");
+}
+
+#[test]
+fn a_fragmented_recording_stays_one_and_tells_its_length_and_its_key_frames() {
+    let specs = [spec(Codec::H264)];
+    let frames = stream(Codec::H264, Codec::Aac, Time::ZERO);
+    let mut recorder = Recorder::with(&specs, Time::ZERO, Layout::Fragmented, b"a note");
+    let mut file = recorder.header().to_vec();
+    for frame in frames.iter().filter(|f| f.track == Track::Video) {
+        file.extend(recorder.push(frame).unwrap().iter().flat_map(Chunk::to_bytes));
+    }
+    file.extend(recorder.finish().unwrap().unwrap().to_bytes());
+    let last = recorder.finalize();
+    let done = finished(&file, &last);
+    assert_eq!(last.patch, 360_000u64.to_be_bytes().to_vec(), "four seconds at 90 kHz");
+    let mehd = [&b"mehd\x01\0\0\0"[..], &last.patch].concat();
+    assert!(done[last.patch_at as usize - 8..].starts_with(&mehd)); // 14496-12 8.8.2
+    let tfra = b"\0\0\0\x64tfra\x01\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x04"; // 8.8.10: track 1, four entries
+    assert!(last.tail[8..].starts_with(tfra), "{:02x?}", last.tail);
+    assert!(last.tail.ends_with(&(last.tail.len() as u32).to_be_bytes())); // 8.8.11
+    let (time, at) = (&last.tail[8 + 24 + 19..][..8], &last.tail[8 + 24 + 19 + 8..][..8]);
+    assert_eq!(time, 90_000u64.to_be_bytes());
+    let at = u64::from_be_bytes(at.try_into().unwrap()) as usize;
+    assert_eq!(done[at + 4..at + 8], *b"moof");
+    assert_eq!(rebuild(&file).unwrap(), done);
+    same(&read_file(&done.into()).unwrap(), Time::ZERO, &frames, Time::ZERO, &specs);
+    let mut rebuild = Rebuild::new(file.len() as u64);
+    while let Some((at, len)) = rebuild.wants() {
+        rebuild.push(&Bytes::copy_from_slice(&file[at as usize..at as usize + len])).unwrap();
+    }
+    assert_eq!(*rebuild.note(), Bytes::from_static(b"a note"));
+    assert_eq!(rebuild.finish().unwrap().duration, Time::from_millis(4000));
+}
+
+#[test]
+fn gaps_between_fragments_lengthen_the_sample_before() {
+    let specs = [spec(Codec::H264)];
+    let frames: Vec<Frame> = [0, 40, 5080, 5120]
+        .map(|ms| frame(Codec::H264, Kind::Key, Time::from_millis(ms), Time::from_millis(ms), &b"x"[..]))
+        .into();
+    let mut file = Recorder::new(&specs, Time::ZERO).header().to_vec();
+    for pair in frames.chunks(2) {
+        let mut fragmenter = Fragmenter::new(&specs, Time::ZERO);
+        pair.iter().for_each(|frame| fragmenter.push(frame).unwrap());
+        // Only the first's duration is its own: the second is told to last as long.
+        let mut first = fragmenter.finish().unwrap().to_bytes().to_vec();
+        if pair[0].dts > Time::ZERO {
+            let at = first.windows(4).position(|w| w == b"tfdt").unwrap() + 8;
+            first[at..at + 8].copy_from_slice(&(5080u64 * 90).to_be_bytes());
+        }
+        file.extend(first);
+    }
+    let got = read_file(&rebuild(&file).unwrap().into()).unwrap();
+    assert_eq!(outline(&got, Track::Video, 1000, Time::ZERO), outline(&frames, Track::Video, 1000, Time::ZERO));
+}
+
+#[test]
+fn no_cut_and_no_changed_byte_stops_the_rebuilding() {
+    let (specs, frames) = ([spec(Codec::H264)], stream(Codec::H264, Codec::Aac, Time::ZERO));
+    let (file, ..) = recording(&specs, &frames[..60], Time::ZERO);
+    for at in 0..file.len() {
+        let _ = rebuild(&file[..at]); // an error is as good as a file
+        for value in [0x00, 0x7f, 0xff] {
+            let mut broken = file.clone();
+            broken[at] = value;
+            let _ = rebuild(&broken);
+        }
     }
 }

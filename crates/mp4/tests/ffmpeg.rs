@@ -103,7 +103,7 @@ fn record(dir: &Path, specs: &[TrackSpec], frames: &[Frame], origin: Time) {
     let killed = write(dir, "killed.mp4", &file[..whole + 20]);
     same(&killed, &cut, Time::ZERO);
     let last = recorder.finalize();
-    file.extend(last.moov);
+    file.extend(last.tail);
     let at = last.patch_at as usize;
     file[at..at + 16].copy_from_slice(&last.patch);
     let input = write(dir, "finished.mp4", &file);

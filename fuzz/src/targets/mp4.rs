@@ -65,6 +65,6 @@ fn finished(specs: &[TrackSpec], media: &[Frame]) -> Vec<u8> {
     let last = recorder.finalize();
     let at = usize::try_from(last.patch_at).unwrap_or_default();
     out.iter_mut().skip(at).zip(last.patch).for_each(|(to, from)| *to = from);
-    out.extend(last.moov);
+    out.extend(last.tail);
     out
 }
