@@ -30,14 +30,20 @@ impl Playlist {
         uris.map(|uri| resolve(&self.path, uri)).collect()
     }
 
-    /// All segments, one after the other. Panics when one is not there.
+    /// The segments' paths after that of the initialisation they need, if they need one.
+    pub fn parts_of_file(&self) -> Vec<String> {
+        let map = self.text.lines().find_map(|line| line.strip_prefix("#EXT-X-MAP:")?.split('"').nth(1));
+        map.map(|uri| resolve(&self.path, uri)).into_iter().chain(self.segments()).collect()
+    }
+
+    /// All segments, one after the other, as one file. Panics when one is not there.
     pub fn fetch(&self, server: SocketAddr) -> Vec<u8> {
         let fetch = |path: &String| {
             let answer = Request::get(server, path).send().unwrap_or_else(|err| panic!("{path}: {err}"));
             assert_eq!(answer.status, 200, "{path}");
             answer.bytes().unwrap_or_else(|err| panic!("{path}: {err}"))
         };
-        self.segments().iter().flat_map(fetch).collect()
+        self.parts_of_file().iter().flat_map(fetch).collect()
     }
 }
 

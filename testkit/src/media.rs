@@ -94,20 +94,10 @@ impl Clip {
 
     /// The file, made now if it is not there yet.
     pub fn file(self) -> PathBuf {
-        let folder = target().join("testmedia");
-        let file = folder.join(format!("{self:?}-2.flv")); // count up when the recipe changes
-        let _one_at_a_time = MAKING.lock();
-        if !file.exists() {
-            fs::create_dir_all(&folder)
-                .unwrap_or_else(|err| panic!("cannot make {}: {err}", folder.display()));
-            self.make(&file);
-        }
-        file
+        kept(&format!("{self:?}-2"), |file| self.make(file)) // count up when the recipe changes
     }
 
     fn make(self, file: &Path) {
-        // Another process may make the same file at the same time: each writes its own, the last rename wins.
-        let unfinished = file.with_extension(format!("{}.tmp", std::process::id()));
         let mut command = self.tool().command();
         let seconds = Clip::SECONDS.to_string();
         if self != Clip::AacOnly {
@@ -117,10 +107,7 @@ impl Clip {
             command.args(["-f", "lavfi", "-t", &seconds, "-i", "sine=frequency=440:sample_rate=48000"]);
         }
         command.args(self.video()).args(self.audio());
-        let status = command.args(["-fflags", "+bitexact", "-f", "flv"]).arg(&unfinished).status();
-        let made = status.is_ok_and(|status| status.success());
-        assert!(made, "{} cannot make {self:?}; run `cargo xtask setup`", self.tool().path().display());
-        fs::rename(&unfinished, file).unwrap_or_else(|err| panic!("cannot write {}: {err}", file.display()));
+        made(command.args(["-fflags", "+bitexact", "-f", "flv"]).arg(file));
     }
 
     fn video(self) -> &'static [&'static str] {
@@ -202,6 +189,28 @@ impl Clip {
             _ => &["-c:a", "aac", "-b:a", "64k", "-ar", "44100", "-ac", "2"],
         }
     }
+}
+
+/// The FLV file of that name under `target/testmedia`, made now if it is not there yet.
+pub(crate) fn kept(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+    let folder = target().join("testmedia");
+    let file = folder.join(format!("{name}.flv"));
+    let _one_at_a_time = MAKING.lock();
+    if !file.exists() {
+        fs::create_dir_all(&folder).unwrap_or_else(|err| panic!("cannot make {}: {err}", folder.display()));
+        // Another process may make the same file at the same time: each writes its own, the last rename wins.
+        let unfinished = file.with_extension(format!("{}.tmp", std::process::id()));
+        make(&unfinished);
+        fs::rename(&unfinished, &file).unwrap_or_else(|err| panic!("cannot write {}: {err}", file.display()));
+    }
+    file
+}
+
+/// Runs a command that makes media.
+pub(crate) fn made(command: &mut Command) {
+    let status = command.status();
+    let made = status.is_ok_and(|status| status.success());
+    assert!(made, "no media made by {command:?}; run `cargo xtask setup`");
 }
 
 /// Cargo's target directory.

@@ -1,5 +1,6 @@
 //! What ffmpeg read, packet by packet, and whether it is what was sent.
 
+use headwater_media::{Frame, Kind};
 use std::fmt;
 
 /// One coded packet, as ffmpeg's `framecrc` tells it.
@@ -112,6 +113,32 @@ impl Parser {
             sum: u32::from_str_radix(sum.strip_prefix("0x")?, 16).ok()?,
         })
     }
+}
+
+/// Frames as ffmpeg would tell them, for what ffmpeg does not know how to read. Only coded media is told.
+pub fn of_frames(frames: &[Frame]) -> Vec<Packet> {
+    let packet = |frame: &Frame| {
+        let media = match (frame.track, frame.kind) {
+            (headwater_media::Track::Video, Kind::Key | Kind::Inter) => Media::Video,
+            (headwater_media::Track::Audio, Kind::Key | Kind::Inter) => Media::Audio,
+            _ => return None,
+        };
+        let (dts, pts) = (frame.dts.micros(), frame.pts.micros());
+        let (key, size, sum) = (frame.kind == Kind::Key, frame.payload.len(), checksum(&frame.payload));
+        Some(Packet { media, dts, pts, key, size, sum })
+    };
+    frames.iter().filter_map(packet).collect()
+}
+
+/// Adler-32 that begins with 0, as `framecrc` computes it.
+fn checksum(bytes: &[u8]) -> u32 {
+    const MODULUS: u32 = 65_521;
+    let step = |(a, b): (u32, u32), byte: &u8| {
+        let a = (a + u32::from(*byte)) % MODULUS;
+        (a, (a + b) % MODULUS)
+    };
+    let (a, b) = bytes.iter().fold((0, 0), step);
+    b << 16 | a
 }
 
 /// What may differ between what was sent and what was read.

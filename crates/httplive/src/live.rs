@@ -1,11 +1,13 @@
 use crate::SERVER;
-use crate::format::{Container, Framing, file_header, format};
+use crate::format::{Container, Framing, Known, file_header, format, unsuited};
 use crate::head::{Head, LiveTarget};
 use crate::listen::HttpLive;
 use crate::websocket::accept_key;
 use bytes::{BufMut, Bytes, BytesMut};
 use headwater_conf::Vhost;
-use headwater_hub::{Action, Attached, Format, Refusal, Request, Session, SessionId, SessionInfo, Tracks};
+use headwater_hub::{
+    Action, Attached, Format, Refusal, Request, Session, SessionId, SessionInfo, Stream, Tracks,
+};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -74,6 +76,7 @@ impl LiveRequest {
         };
         let grant = server.admission.ask(&request).await?;
         let stream = server.hub.stream(&grant.name);
+        self.suits(&stream).await?;
         let session = Arc::new(Session::new(SessionInfo {
             id,
             kind: request.kind,
@@ -88,6 +91,23 @@ impl LiveRequest {
         }));
         let attached = stream.attach(&session);
         Ok(Granted { attached, session, container: self.target.container, vhost: self.vhost.clone() })
+    }
+
+    /// Refuses a container that has nothing to give of a live stream. Who waits for a publisher is let wait.
+    async fn suits(&self, stream: &Stream) -> Result<(), Refused> {
+        if self.target.container == Container::Flv || !stream.is_live() {
+            return Ok(());
+        }
+        let tracks = stream.tracks().await;
+        let remux = &self.vhost.http_remux;
+        let pictures = remux.guess_has_av || remux.has_video;
+        let snapshot = stream.snapshot();
+        let audio = snapshot.audio.map(|audio| audio.codec);
+        let video = snapshot.video.filter(|_| pictures).map(|video| video.codec);
+        match unsuited(self.target.container, Known { tracks, audio, video }) {
+            Some(reason) => Err(Refused { status: StatusCode::NOT_FOUND, reason }),
+            None => Ok(()),
+        }
     }
 }
 

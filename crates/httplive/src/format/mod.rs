@@ -3,7 +3,10 @@
 mod aac;
 mod flv;
 mod mp3;
+mod suits;
 mod ts;
+
+pub(crate) use suits::{Known, unsuited};
 
 use crate::websocket::binary_header;
 use bytes::{BufMut, Bytes, BytesMut};
