@@ -11,19 +11,22 @@
 //! - [`Player`]: ready bytes written by a worker (see [`Workers`]) straight to a plain TCP socket, one vectored write a walk.
 //!
 //! The hub names no protocol, asks no policy (it only carries the question, see [`Admission`]) and parses no bytes.
-//! Times are on the stream's own timeline, which goes on increasing when a publisher returns.
+//! Times are on the stream's own timeline, which goes on increasing when a publisher returns and where leaps, wraps and
+//! steps back of the publisher's clock are corrected (see [`Times`]).
 
 mod admission;
 mod bytelog;
 mod event;
 mod fan;
 mod framelog;
+mod interleave;
 #[cfg(test)]
 mod model;
 mod name;
 mod registry;
 mod session;
 mod stream;
+mod timeline;
 mod worker;
 
 pub use admission::{Action, Admission, Answer, Grant, Refusal, Request};
@@ -32,7 +35,8 @@ pub use event::{Event, Observer};
 pub use fan::{End, Full, Player};
 pub use framelog::{Entry, FrameReader, Read};
 pub use name::{NameError, StreamName};
-pub use registry::{Hub, Options};
+pub use registry::{AbsoluteTimes, Hub, Options};
 pub use session::{Meter, Session, SessionId, SessionInfo};
 pub use stream::{Attached, Busy, Headers, Publisher, Snapshot, Stream, Tracks};
+pub use timeline::{TimelineReport, Times};
 pub use worker::{Connection, Feed, Permit, Serve, Workers};

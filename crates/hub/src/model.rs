@@ -123,8 +123,12 @@ struct World {
 
 impl World {
     fn new(queue_ms: u64, gop_cache: bool) -> World {
-        let options =
-            Options { gop_cache, gop_frames_max: 50, queue: Duration::from_millis(queue_ms), batch: None };
+        let options = Options {
+            gop_cache,
+            gop_frames_max: 50,
+            queue: Duration::from_millis(queue_ms),
+            ..Options::default()
+        };
         let hub = Hub::new(move |_| options.clone());
         let stream = hub.stream(&StreamName::new("__defaultVhost__", "live", "a").unwrap());
         let format = Arc::new(Plain("plain".into(), None));

@@ -1,6 +1,7 @@
 use crate::event::{Event, Observer};
 use crate::framelog::Limits;
-use crate::{Stream, StreamName};
+use crate::{Stream, StreamName, Times};
+use headwater_media::Frame;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
@@ -10,8 +11,11 @@ use std::time::Duration;
 /// How long an idle stream is remembered, so that a publisher who reconnects finds its players and its clock.
 const LINGER: Duration = Duration::from_secs(3);
 
+/// Whether a script message says that the publisher's times are absolute.
+pub type AbsoluteTimes = fn(&Frame) -> bool;
+
 /// How one stream is kept; the server derives it from the stream's virtual host.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Whether newcomers start at the last key frame (`gop_cache`).
     pub gop_cache: bool,
@@ -21,11 +25,27 @@ pub struct Options {
     pub queue: Duration,
     /// Least time between two walks over the players (`mw_latency`); `None` lets load alone decide.
     pub batch: Option<Duration>,
+    /// What is done about the publisher's times (`time_jitter`, `atc`).
+    pub times: Times,
+    /// Asked of script messages before the first media: yes turns [`Times::Absolute`] on for this publisher
+    /// (`atc_auto`).
+    pub absolute_times: Option<AbsoluteTimes>,
+    /// Whether sound and pictures are put in the order of their decoding times (`mix_correct`). Frames wait for the
+    /// other track, ten at most.
+    pub interleave: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { gop_cache: true, gop_frames_max: 2500, queue: Duration::from_secs(30), batch: None }
+        Options {
+            gop_cache: true,
+            gop_frames_max: 2500,
+            queue: Duration::from_secs(30),
+            batch: None,
+            times: Times::Corrected,
+            absolute_times: None,
+            interleave: false,
+        }
     }
 }
 

@@ -2,8 +2,10 @@ use crate::StreamName;
 use crate::bytelog::{ByteLog, ByteReader, Format, FormatKey, View};
 use crate::event::Event;
 use crate::framelog::{Entry, FrameLog, FrameReader};
-use crate::registry::{Events, Options};
+use crate::interleave::Interleaver;
+use crate::registry::{AbsoluteTimes, Events, Options};
 use crate::session::{Session, SessionId};
+use crate::timeline::{Timeline, TimelineReport};
 use bytes::Bytes;
 use headwater_media::codec::{self, AudioInfo, VideoInfo};
 use headwater_media::{Frame, Kind, Time, Track};
@@ -21,9 +23,6 @@ use thiserror::Error;
 
 /// How long after its first frame a stream waits for a second track before players are told what it has.
 const SETTLE: Time = Time::from_millis(350);
-
-/// Distance put between the last frame of one publisher and the first of the next.
-const REPUBLISH_GAP: Time = Time::from_millis(40);
 
 /// A stream: a name, at most one publisher, and its logs.
 pub struct Stream {
@@ -131,6 +130,8 @@ pub struct Snapshot {
     pub players: usize,
     /// Payload bytes that the frame log keeps.
     pub log_bytes: usize,
+    /// How the publisher's times were corrected.
+    pub timeline: TimelineReport,
 }
 
 /// Everything behind the stream's lock. It is held for copying at most, never for I/O.
@@ -140,6 +141,10 @@ pub(crate) struct State {
     last_publisher: Option<SessionId>,
     published: Option<Instant>,
     timeline: Timeline,
+    /// Beginning of the arrival times given to the timeline.
+    began: Instant,
+    absolute_times: Option<AbsoluteTimes>,
+    interleaver: Option<Interleaver>,
     pub(crate) headers: Headers,
     tracks: TrackWatch,
     pub(crate) frames: FrameLog,
@@ -169,7 +174,10 @@ impl Stream {
             publisher: None,
             last_publisher: None,
             published: None,
-            timeline: Timeline::default(),
+            timeline: Timeline::new(options.times),
+            began: Instant::now(),
+            absolute_times: options.absolute_times,
+            interleaver: options.interleave.then(Interleaver::default),
             headers: Headers::default(),
             tracks: TrackWatch::default(),
             frames: FrameLog::new(options.limits()),
@@ -229,6 +237,12 @@ impl Stream {
         self.events.emit(&Event::Recorded { stream, session, file, duration, bytes });
     }
 
+    /// Tells the observers that a recording of `session` ended because of its disk: [`Event::RecordingStopped`].
+    pub fn recording_stopped(self: &Arc<Self>, session: &Arc<Session>, file: PathBuf, reason: &str) {
+        let (stream, session, reason) = (self.clone(), session.clone(), reason.to_owned());
+        self.events.emit(&Event::RecordingStopped { stream, session, file, reason });
+    }
+
     /// Reads frames from the last key frame on.
     pub fn frames(self: &Arc<Self>) -> FrameReader {
         FrameReader::new(self.clone())
@@ -271,6 +285,7 @@ impl Stream {
             jumps: self.jumps.load(Ordering::Relaxed),
             players: self.players(),
             log_bytes: state.frames.bytes(),
+            timeline: state.timeline_report(),
         }
     }
 
@@ -375,6 +390,9 @@ impl State {
     }
 
     fn finish(&mut self, wakers: &mut Wakers) {
+        while let Some(frame) = self.interleaver.as_mut().and_then(Interleaver::pop_any) {
+            self.append(frame, wakers);
+        }
         self.publisher = None;
         self.touch();
         self.frames.push(Entry::Unpublished, &self.headers);
@@ -384,15 +402,34 @@ impl State {
     }
 
     fn push(&mut self, mut frame: Frame, wakers: &mut Wakers) {
-        self.timeline.place(&mut frame);
+        if frame.kind == Kind::Script && self.absolute_times.is_some_and(|says| says(&frame)) {
+            self.timeline.keep_absolute();
+        }
+        self.timeline.place(&mut frame, self.began.elapsed().into());
+        match &mut self.interleaver {
+            Some(interleaver) if frame.track != Track::Script => interleaver.push(frame),
+            _ => self.append(frame, wakers),
+        }
+        while let Some(frame) = self.interleaver.as_mut().and_then(Interleaver::pop) {
+            self.append(frame, wakers);
+        }
+        self.take_wakers(wakers);
+    }
+
+    /// Keeps a frame that stands at its place, and muxes it for those who watch.
+    fn append(&mut self, frame: Frame, wakers: &mut Wakers) {
         self.headers.observe(&frame);
         self.count(&frame);
-        self.frames.push(Entry::Frame(frame.clone()), &self.headers);
         for log in &mut self.logs {
             log.push(&frame, &self.headers);
         }
         self.tracks.observe(&frame, wakers);
-        self.take_wakers(wakers);
+        self.frames.push(Entry::Frame(frame), &self.headers);
+    }
+
+    fn timeline_report(&self) -> TimelineReport {
+        let reordered = self.interleaver.as_ref().map_or(0, Interleaver::reordered);
+        TimelineReport { reordered, ..self.timeline.report() }
     }
 
     fn take_wakers(&mut self, wakers: &mut Wakers) {
@@ -421,36 +458,6 @@ impl State {
     }
 }
 
-/// Puts a publisher's clock on the stream's: unchanged for the first, continued for the next.
-#[derive(Debug, Default)]
-struct Timeline {
-    offset: Option<Time>,
-    newest: Option<Time>,
-}
-
-impl Timeline {
-    fn begin(&mut self) {
-        self.offset = None;
-    }
-
-    fn place(&mut self, frame: &mut Frame) {
-        if frame.track == Track::Script && self.offset.is_none() {
-            // A script message often comes with time 0 before the media's clock is known.
-            if let Some(newest) = self.newest {
-                frame.dts = newest;
-                frame.pts = newest;
-            }
-            return;
-        }
-        let first = frame.dts;
-        let start = |newest: Option<Time>| newest.map_or(Time::ZERO, |t| t + REPUBLISH_GAP - first);
-        let offset = *self.offset.get_or_insert_with(|| start(self.newest));
-        frame.dts += offset;
-        frame.pts += offset;
-        self.newest = Some(self.newest.map_or(frame.dts, |t| t.max(frame.dts)));
-    }
-}
-
 /// Finds out which tracks a publisher sends.
 #[derive(Debug, Default)]
 struct TrackWatch {
@@ -475,9 +482,11 @@ impl TrackWatch {
             return;
         }
         self.seen = self.seen.with(frame.track);
-        let since = *self.since.get_or_insert(frame.dts);
+        // Encoders stamp configurations with anything, so they tell no time.
+        let media = frame.kind != Kind::Config;
+        let passed = if media { frame.dts - *self.since.get_or_insert(frame.dts) } else { Time::ZERO };
         let all = self.seen == Tracks::ALL || self.seen == self.announced;
-        if self.seen.any() && (all || frame.dts - since >= SETTLE) {
+        if self.seen.any() && (all || passed >= SETTLE) {
             self.settled = true;
             wakers.extend(self.waiting.drain());
             self.round += 1;
