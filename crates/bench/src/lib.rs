@@ -13,6 +13,7 @@ mod cost;
 mod delivery;
 mod dial;
 mod discard;
+mod fetch;
 mod floor;
 mod http;
 mod mark;
@@ -23,6 +24,7 @@ mod process;
 mod publish;
 mod report;
 mod rtmp;
+mod segments;
 mod summary;
 mod synthetic;
 mod table;
@@ -49,6 +51,7 @@ struct Cli {
 enum Command {
     Publish(publish::Args),
     Play(play::Args),
+    Segments(segments::Args),
     Connect(connect::Args),
     Floor(floor::Args),
     Table(table::Args),
@@ -81,6 +84,7 @@ async fn dispatch(cli: &Cli) -> Result<(), Box<dyn Error>> {
     match &cli.command {
         Command::Publish(args) => report::print(&publish::run(args).await?, cli.json)?,
         Command::Play(args) => report::print(&play::run(args).await?, cli.json)?,
+        Command::Segments(args) => report::print(&segments::run(args).await?, cli.json)?,
         Command::Connect(args) => report::print(&connect::run(args).await?, cli.json)?,
         Command::Table(args) => report::print(&table::run(args).await?, cli.json)?,
         Command::Floor(args) if args.serve => floor::serve(args)?,

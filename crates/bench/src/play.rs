@@ -4,18 +4,20 @@ mod hls;
 mod player;
 mod probe;
 
+pub(crate) use hls::{Playlist, resolve};
 pub(crate) use player::{PlayError, Player, Start};
 
 use crate::audience::{Audience, Snapshot};
 use crate::cost::{Cost, Watch};
 use crate::delivery::{Delivery, LIVE_EDGE, Measure, measure};
+use crate::fetch::FetchError;
 use crate::options::{Bitrate, Remote, Window};
 use crate::process::ProcessError;
 use crate::report::{self, Failures};
 use crate::summary::{Samples, Summary};
 use crate::target::{Protocol, Target, TargetError};
 use crate::{dial, open_files};
-use hls::{Counter, HlsError, HlsPlayer};
+use hls::{Counter, HlsPlayer};
 use probe::{Open, Seen};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -33,7 +35,7 @@ const HLS_EDGE: Duration = Duration::from_secs(10);
 /// Play a stream many times over.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to play: rtmp://…, http://….flv, ws://….flv or http://….m3u8; `{}` stands for a stream's number.
+    /// What to play: rtmp://…, http://….flv, http://….ts, ws://….flv or http://….m3u8; `{}` stands for a stream's number.
     pub(crate) url: Target,
     /// Players.
     #[arg(long, default_value_t = 100)]
@@ -197,7 +199,7 @@ async fn run_hls(args: &Args, server: SocketAddr) -> Result<Played, RunError> {
         let target = args.target(index);
         async move { HlsPlayer::connect(&target, server, index, counter).await }
     };
-    let done = |connected: Result<HlsPlayer, HlsError>| match connected {
+    let done = |connected: Result<HlsPlayer, FetchError>| match connected {
         Ok(player) => drop(playing.spawn(player.play())),
         Err(error) => failures.add(&error),
     };

@@ -18,6 +18,7 @@ use crate::process::ProcessError;
 use crate::publish::{self, PublishError, Published, StreamArgs};
 use crate::report;
 use crate::rtmp::RtmpError;
+use crate::segments::{self, Fetched, SegmentsError};
 use crate::target::TargetError;
 use machine::Machine;
 use row::Row;
@@ -58,14 +59,28 @@ pub(crate) enum Work {
     Floor,
     RtmpPlay,
     FlvPlay,
+    HttpPlay,
+    Segments,
     Publish,
     Latency,
     Start,
     Connects,
 }
 
-const ALL: [Work; 7] =
-    [Work::Floor, Work::RtmpPlay, Work::FlvPlay, Work::Publish, Work::Latency, Work::Start, Work::Connects];
+const ALL: [Work; 9] = [
+    Work::Floor,
+    Work::RtmpPlay,
+    Work::FlvPlay,
+    Work::HttpPlay,
+    Work::Segments,
+    Work::Publish,
+    Work::Latency,
+    Work::Start,
+    Work::Connects,
+];
+/// Ways that are compared with the first of them, in the order they are measured: there and back, so that a clock
+/// that drifts is the same for all.
+const COMPARED: [Way; 6] = [Way::Flv, Way::Ts, Way::WsFlv, Way::WsFlv, Way::Ts, Way::Flv];
 
 #[derive(Debug, Error)]
 pub(crate) enum TableError {
@@ -93,6 +108,8 @@ enum StepError {
     #[error(transparent)]
     Play(#[from] RunError),
     #[error(transparent)]
+    Segments(#[from] SegmentsError),
+    #[error(transparent)]
     Connect(#[from] ConnectError),
     #[error("handing over a connection: {0}")]
     HandOver(#[from] io::Error),
@@ -111,6 +128,8 @@ pub(crate) struct Table {
 struct Scale {
     players: usize,
     publishers: usize,
+    /// Connections that fetch segments.
+    connections: usize,
     connects: usize,
     publisher_connects: usize,
     window: Window,
@@ -119,6 +138,7 @@ struct Scale {
 const FULL: Scale = Scale {
     players: 2000,
     publishers: 300,
+    connections: 5000,
     connects: 10_000,
     publisher_connects: 1000,
     window: Window { seconds: 20.0, warm_up: 4.0 },
@@ -126,6 +146,7 @@ const FULL: Scale = Scale {
 const QUICK: Scale = Scale {
     players: 500,
     publishers: 75,
+    connections: 1000,
     connects: 2000,
     publisher_connects: 200,
     window: Window { seconds: 10.0, warm_up: 3.0 },
@@ -160,6 +181,8 @@ struct Bench {
 enum Way {
     Rtmp,
     Flv,
+    Ts,
+    WsFlv,
 }
 
 impl Way {
@@ -167,6 +190,8 @@ impl Way {
         match self {
             Way::Rtmp => "RTMP",
             Way::Flv => "HTTP-FLV",
+            Way::Ts => "HTTP-TS",
+            Way::WsFlv => "WS-FLV",
         }
     }
 
@@ -174,6 +199,8 @@ impl Way {
         match self {
             Way::Rtmp => rtmp_url(server, "a"),
             Way::Flv => format!("http://127.0.0.1:{}/live/a.flv", server.http),
+            Way::Ts => format!("http://127.0.0.1:{}/live/a.ts", server.http),
+            Way::WsFlv => format!("ws://127.0.0.1:{}/live/a.flv", server.http),
         }
     }
 }
@@ -188,6 +215,8 @@ impl Bench {
             Work::Floor => self.all_floors().await,
             Work::RtmpPlay => self.all_plays(Way::Rtmp).await,
             Work::FlvPlay => self.all_plays(Way::Flv).await,
+            Work::HttpPlay => self.compared_plays().await,
+            Work::Segments => self.segments().await,
             Work::Publish => self.all_publishes().await,
             Work::Latency => self.latency_and_first_frame().await,
             Work::Start => self.start(),
@@ -240,12 +269,8 @@ impl Bench {
     async fn play(&mut self, way: Way, batch: u64, workers: usize) -> Option<f64> {
         let (work, name) = (self.play_name(way, batch), headwater(workers));
         say(&work, &name);
-        let setup = Setup { workers, mw_latency: Some(batch) };
-        let played = match Server::headwater(&self.program, setup) {
-            Ok(server) => self.played(way, &server).await,
-            Err(error) => Err(error.into()),
-        };
-        match played {
+        let setup = Setup { workers, mw_latency: Some(batch), hls: false };
+        match self.play_on(way, setup).await {
             Ok(played) => {
                 let target = verdict::play(&played, self.floors.at(batch));
                 self.add(row::play(work, name, &played, Some(target)));
@@ -260,6 +285,39 @@ impl Bench {
                 None
             }
         }
+    }
+
+    /// HTTP-TS and WS-FLV beside HTTP-FLV, by turns.
+    async fn compared_plays(&mut self) {
+        for batch in [350, 40] {
+            let mut rounds = Vec::new();
+            for way in COMPARED {
+                let work = self.play_name(way, batch);
+                say(&work, &headwater(1));
+                let setup = Setup { workers: 1, mw_latency: Some(batch), hls: false };
+                match self.play_on(way, setup).await {
+                    Ok(played) => rounds.push((way, played)),
+                    Err(error) => return self.fail(work, &headwater(1), &error),
+                }
+            }
+            self.add_compared(batch, &rounds);
+        }
+    }
+
+    fn add_compared(&mut self, batch: u64, rounds: &[(Way, Played)]) {
+        let flv = mean(rounds, Way::Flv);
+        for way in [Way::Flv, Way::Ts, Way::WsFlv] {
+            let work = format!("{}, by turns", self.play_name(way, batch));
+            let own: Vec<_> =
+                rounds.iter().filter(|(of, _)| *of == way).map(|(_, played)| played.clone()).collect();
+            let target = (way != Way::Flv).then(|| verdict::beside(mean(rounds, way), flv, &own));
+            self.add(row::turns(work, headwater(1), &own, target));
+        }
+    }
+
+    async fn play_on(&self, way: Way, setup: Setup) -> Result<Played, StepError> {
+        let server = Server::headwater(&self.program, setup)?;
+        self.played(way, &server).await
     }
 
     async fn nginx_play(&mut self) {
@@ -297,6 +355,55 @@ impl Bench {
         })
     }
 
+    /// The same segments from Headwater's memory and from nginx's files, by turns.
+    async fn segments(&mut self) {
+        let work = format!("HLS segments, {} connections kept", self.scale.connections);
+        let (mut own, mut nginx) = (Vec::new(), Vec::new());
+        match self.segment_turns(&work, &mut own, &mut nginx).await {
+            Ok(()) => {
+                let (cost, other) = (segment_cost(&own), segment_cost(&nginx));
+                let complete = own.iter().all(|fetched| fetched.failures.count() == 0);
+                self.add(row::segments(work.clone(), "nginx".into(), &nginx, None));
+                let target = verdict::segments(cost, other, complete);
+                self.add(row::segments(work, headwater(1), &own, Some(target)));
+            }
+            Err(error) => self.fail(work, &headwater(1), &error),
+        }
+    }
+
+    async fn segment_turns(
+        &self,
+        work: &str,
+        own: &mut Vec<Fetched>,
+        nginx: &mut Vec<Fetched>,
+    ) -> Result<(), StepError> {
+        let setup = Setup { workers: 1, mw_latency: None, hls: true };
+        let server = Server::headwater(&self.program, setup)?;
+        let _stream = stream(&server).await?;
+        let other = Server::nginx_files(&server.hls_folder())?;
+        for of_nginx in [false, true, true, false] {
+            let files = if of_nginx { other.as_ref() } else { Some(&server) };
+            let Some(files) = files else { continue };
+            say(work, if of_nginx { "nginx" } else { "Headwater" });
+            let fetched = segments::run(&self.segment_args(&server, files)?).await?;
+            if of_nginx { &mut *nginx } else { &mut *own }.push(fetched);
+        }
+        Ok(())
+    }
+
+    fn segment_args(&self, server: &Server, files: &Server) -> Result<segments::Args, StepError> {
+        Ok(segments::Args {
+            url: format!("http://127.0.0.1:{}/live/a.m3u8", server.http).parse()?,
+            connections: self.scale.connections,
+            rate: self.scale.connections as f64 / 10.0,
+            files_port: Some(files.http),
+            connect_rate: 1000.0,
+            pid: Some(files.pid()),
+            window: self.scale.window,
+            remote: Remote::default(),
+        })
+    }
+
     async fn receive_floor(&mut self) {
         let work = format!("bare receives from {} publishers", self.scale.publishers);
         say(&work, "floor");
@@ -313,7 +420,7 @@ impl Bench {
         let work = format!("RTMP publish, {} × 2.1 Mb/s", self.scale.publishers);
         let name = headwater(1);
         say(&work, &name);
-        let setup = Setup { workers: 1, mw_latency: None };
+        let setup = Setup { workers: 1, mw_latency: None, hls: false };
         match self.published(Server::headwater(&self.program, setup)).await {
             Ok(published) => {
                 self.add(row::publish(work.clone(), name, &published, Some(verdict::publish(&published))));
@@ -366,7 +473,7 @@ impl Bench {
     }
 
     async fn idle(&self, way: Way) -> Result<Played, StepError> {
-        let server = Server::headwater(&self.program, Setup { workers: 2, mw_latency: None })?;
+        let server = Server::headwater(&self.program, Setup { workers: 2, mw_latency: None, hls: false })?;
         let _stream = stream(&server).await?;
         let args = self.play_args(way, &server, 50)?;
         Ok(play::run(&play::Args { probes: 4, connect_rate: 20.0, ..args }).await?)
@@ -375,7 +482,7 @@ impl Bench {
     fn start(&mut self) {
         let (work, name) = ("start to listening".to_owned(), headwater(2));
         say(&work, &name);
-        match Server::headwater(&self.program, Setup { workers: 2, mw_latency: None }) {
+        match Server::headwater(&self.program, Setup { workers: 2, mw_latency: None, hls: false }) {
             Ok(server) => self.add(row::start(work, name, server.started_in)),
             Err(error) => self.fail(work, &name, &error.into()),
         }
@@ -395,7 +502,7 @@ impl Bench {
     }
 
     async fn came_and_went(&self, publish: bool, count: usize) -> Result<Connected, StepError> {
-        let server = Server::headwater(&self.program, Setup { workers: 2, mw_latency: None })?;
+        let server = Server::headwater(&self.program, Setup { workers: 2, mw_latency: None, hls: false })?;
         let _stream = stream(&server).await?;
         let args = connect::Args {
             url: rtmp_url(&server, if publish { "p{}" } else { "a" }).parse()?,
@@ -424,6 +531,21 @@ impl Bench {
 }
 
 const NGINX: &str = "nginx-rtmp";
+
+/// CPU seconds for each GB of all rounds of `way` together.
+fn mean(rounds: &[(Way, Played)], way: Way) -> Option<f64> {
+    let own: Vec<_> = rounds.iter().filter(|(of, _)| *of == way).map(|(_, played)| played).collect();
+    let cost: Option<f64> = own.iter().map(|played| played.cost.map(|cost| cost.user_s + cost.sys_s)).sum();
+    let bytes: u64 = own.iter().map(|played| played.delivery.bytes).sum();
+    cost.filter(|_| bytes > 0).map(|seconds| seconds / (bytes as f64 / 1e9))
+}
+
+fn segment_cost(rounds: &[Fetched]) -> Option<f64> {
+    let seconds: Option<f64> =
+        rounds.iter().map(|fetched| fetched.cost.map(|cost| cost.user_s + cost.sys_s)).sum();
+    let bytes: u64 = rounds.iter().map(|fetched| fetched.bytes).sum();
+    seconds.filter(|_| bytes > 0).map(|seconds| seconds / (bytes as f64 / 1e9))
+}
 
 fn headwater(workers: usize) -> String {
     if workers == 1 { "Headwater, 1 worker".into() } else { format!("Headwater, {workers} workers") }

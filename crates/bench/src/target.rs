@@ -18,6 +18,8 @@ pub(crate) enum Protocol {
     Flv,
     /// FLV in WebSocket messages.
     WsFlv,
+    /// MPEG-TS as one endless HTTP response.
+    Ts,
     Hls,
 }
 
@@ -27,6 +29,7 @@ impl Protocol {
             Protocol::Rtmp => "RTMP",
             Protocol::Flv => "HTTP-FLV",
             Protocol::WsFlv => "WS-FLV",
+            Protocol::Ts => "HTTP-TS",
             Protocol::Hls => "HLS",
         }
     }
@@ -35,7 +38,8 @@ impl Protocol {
 #[derive(Debug, Error)]
 pub(crate) enum TargetError {
     #[error(
-        "{url}: expected rtmp://host/app/stream, http://host/….flv, ws://host/….flv or http://host/….m3u8"
+        "{url}: expected rtmp://host/app/stream, http://host/….flv, http://host/….ts, ws://host/….flv or \
+         http://host/….m3u8"
     )]
     Form { url: String },
     #[error("{url}: the port is not a number from 1 to 65535")]
@@ -85,6 +89,7 @@ fn protocol(scheme: &str, path: &str) -> Option<Protocol> {
         "rtmp" => Some(Protocol::Rtmp),
         "http" if file.ends_with(".m3u8") => Some(Protocol::Hls),
         "http" if file.ends_with(".flv") => Some(Protocol::Flv),
+        "http" if file.ends_with(".ts") => Some(Protocol::Ts),
         "ws" if file.ends_with(".flv") => Some(Protocol::WsFlv),
         _ => None,
     }
@@ -110,12 +115,17 @@ impl Target {
         Ok(address)
     }
 
+    /// What a request's Host field says.
+    pub(crate) fn host_field(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
     /// The whole URL.
     pub(crate) fn url(&self) -> String {
         let scheme = match self.protocol {
             Protocol::Rtmp => "rtmp",
             Protocol::WsFlv => "ws",
-            Protocol::Flv | Protocol::Hls => "http",
+            Protocol::Flv | Protocol::Ts | Protocol::Hls => "http",
         };
         format!("{scheme}://{}:{}{}", self.host, self.port, self.path)
     }
@@ -142,6 +152,7 @@ mod tests {
             ("rtmp://127.0.0.1/live/a", Protocol::Rtmp, 1935),
             ("http://127.0.0.1:8080/live/a.flv?token=x", Protocol::Flv, 8080),
             ("ws://127.0.0.1/live/a.flv", Protocol::WsFlv, 80),
+            ("http://127.0.0.1/live/a.ts", Protocol::Ts, 80),
             ("http://127.0.0.1/live/a.m3u8", Protocol::Hls, 80),
         ] {
             let target = parse(url).unwrap();

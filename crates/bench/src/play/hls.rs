@@ -1,38 +1,18 @@
 //! An HLS player: fetches the playlist and every new segment over one connection that stays open.
 
 use crate::audience::Received;
-use crate::dial;
-use crate::discard::Discard;
-use crate::http::{self, Head, HttpError};
+use crate::fetch::{FetchError, Fetcher};
 use crate::target::Target;
-use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
-/// Longest playlist accepted.
-const MAX_PLAYLIST: u64 = 1 << 20;
 /// A playlist is fetched again after this share of its target duration (RFC 8216 6.3.4).
 const RELOAD: f64 = 0.5;
 /// No new segment for this many target durations is a stall.
 const STALL: f64 = 3.0;
-
-#[derive(Debug, Error)]
-pub(crate) enum HlsError {
-    #[error("connection: {0}")]
-    Connection(#[from] io::Error),
-    #[error("{0}")]
-    Http(#[from] HttpError),
-    #[error("the answer tells no length")]
-    NoLength,
-    #[error("the playlist is longer than {MAX_PLAYLIST} bytes")]
-    LongPlaylist,
-}
 
 /// What one player has got so far, read by others while it plays.
 #[derive(Debug, Default)]
@@ -53,12 +33,10 @@ impl Counter {
 }
 
 pub(crate) struct HlsPlayer {
-    stream: TcpStream,
-    host: String,
+    fetcher: Fetcher,
     playlist: String,
     newest: Option<String>,
     counter: Arc<Counter>,
-    discard: Discard,
 }
 
 impl HlsPlayer {
@@ -67,26 +45,24 @@ impl HlsPlayer {
         server: SocketAddr,
         index: usize,
         counter: Arc<Counter>,
-    ) -> Result<Self, HlsError> {
+    ) -> Result<Self, FetchError> {
         Ok(HlsPlayer {
-            stream: dial::connect(server, index).await?,
-            host: format!("{}:{}", target.host, target.port),
+            fetcher: Fetcher::connect(target.host_field(), server, index).await?,
             playlist: target.path.clone(),
             newest: None,
             counter,
-            discard: Discard::new(),
         })
     }
 
     /// Plays until the connection ends; says why it did.
-    pub(crate) async fn play(mut self) -> HlsError {
+    pub(crate) async fn play(mut self) -> FetchError {
         let counter = self.counter.clone();
         let error = self.rounds().await;
         counter.closed.store(true, Ordering::Relaxed);
         error
     }
 
-    async fn rounds(&mut self) -> HlsError {
+    async fn rounds(&mut self) -> FetchError {
         let mut last = Instant::now();
         loop {
             let round = match self.round().await {
@@ -103,7 +79,7 @@ impl HlsPlayer {
     }
 
     /// Fetches the playlist and what is new in it.
-    async fn round(&mut self) -> Result<Round, HlsError> {
+    async fn round(&mut self) -> Result<Round, FetchError> {
         let text = self.fetch_playlist().await?;
         let playlist = Playlist::parse(&text);
         if let Some(variant) = playlist.variant {
@@ -120,51 +96,15 @@ impl HlsPlayer {
         Ok(Round { fetched, target: playlist.target })
     }
 
-    async fn fetch_playlist(&mut self) -> Result<String, HlsError> {
-        let path = self.playlist.clone();
-        let (mut body, length) = self.get(&path).await?;
-        if length > MAX_PLAYLIST {
-            return Err(HlsError::LongPlaylist);
-        }
-        while (body.len() as u64) < length {
-            if self.stream.read_buf(&mut body).await? == 0 {
-                return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
-            }
-        }
+    async fn fetch_playlist(&mut self) -> Result<String, FetchError> {
+        let body = self.fetcher.keep(&self.playlist).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    async fn fetch_segment(&mut self, path: &str) -> Result<(), HlsError> {
-        let (begun, length) = self.get(path).await?;
-        let mut got = begun.len() as u64;
-        while got < length {
-            got += self.drop_some().await?;
-        }
+    async fn fetch_segment(&mut self, path: &str) -> Result<(), FetchError> {
+        let length = self.fetcher.drop_body(path).await?;
         self.counter.bytes.fetch_add(length, Ordering::Relaxed);
         Ok(())
-    }
-
-    /// Only one answer is ever on its way, so everything received belongs to it.
-    async fn drop_some(&mut self) -> io::Result<u64> {
-        let (stream, discard) = (&self.stream, &mut self.discard);
-        let dropped = stream.async_io(Interest::READABLE, || discard.receive(stream)).await?;
-        if dropped == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(dropped as u64) }
-    }
-
-    /// Sends a request; gives the start of the body and the body's length.
-    async fn get(&mut self, path: &str) -> Result<(Vec<u8>, u64), HlsError> {
-        self.stream.write_all(http::get(&self.host, path).as_bytes()).await?;
-        let mut received = Vec::with_capacity(4096);
-        loop {
-            if self.stream.read_buf(&mut received).await? == 0 {
-                return Err(io::Error::from(ErrorKind::UnexpectedEof).into());
-            }
-            if let Some(head) = Head::parse(&received)? {
-                head.expect(200)?;
-                let length = head.content_length.ok_or(HlsError::NoLength)?;
-                return Ok((received.split_off(head.len), length));
-            }
-        }
     }
 }
 
@@ -176,15 +116,15 @@ struct Round {
 }
 
 /// As much of a playlist as a player needs (RFC 8216 4.3).
-struct Playlist<'a> {
+pub(crate) struct Playlist<'a> {
     target: f64,
-    segments: Vec<&'a str>,
+    pub(crate) segments: Vec<&'a str>,
     /// The first variant, when it is a multivariant playlist.
     variant: Option<&'a str>,
 }
 
 impl<'a> Playlist<'a> {
-    fn parse(text: &'a str) -> Self {
+    pub(crate) fn parse(text: &'a str) -> Self {
         let target = text.lines().find_map(|line| line.strip_prefix("#EXT-X-TARGETDURATION:"));
         let uris: Vec<_> =
             text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
@@ -205,7 +145,7 @@ impl<'a> Playlist<'a> {
 }
 
 /// The path of `reference` as written in the playlist at `base`.
-fn resolve(base: &str, reference: &str) -> String {
+pub(crate) fn resolve(base: &str, reference: &str) -> String {
     let path = reference
         .split_once("://")
         .map_or(reference, |(_, rest)| rest.split_at(rest.find('/').unwrap_or(0)).1);
@@ -220,6 +160,8 @@ fn resolve(base: &str, reference: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::HttpError;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     const MEDIA: &str = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:4.0,\na-1.ts\n#EXTINF:4.0,\na-2.ts\n#EXTINF:4.0,\na-3.ts\n";
 
@@ -286,7 +228,7 @@ mod tests {
     async fn a_stream_that_is_not_there_ends_the_player_with_the_reason() {
         let player = player("/live/other.m3u8").await;
         let counter = player.counter.clone();
-        assert!(matches!(player.play().await, HlsError::Http(HttpError::Status(404))));
+        assert!(matches!(player.play().await, FetchError::Http(HttpError::Status(404))));
         assert!(counter.received().closed);
     }
 }

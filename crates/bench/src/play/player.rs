@@ -6,6 +6,7 @@ use crate::rtmp::{self, RtmpError};
 use crate::target::{Protocol, Target};
 use headwater_flv::{Demuxer, FlvError, Parsed};
 use headwater_media::Frame;
+use headwater_mpeg::TsDemuxer;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -55,16 +56,22 @@ pub(crate) struct Start {
 /// What stands between the socket and frames.
 enum Wire {
     Rtmp(Box<rtmp::Session>),
-    Flv(Box<FlvWire>),
+    Http(Box<HttpWire>),
 }
 
-struct FlvWire {
+struct HttpWire {
     /// Received before the head was complete.
     head: Vec<u8>,
     status: u16,
     /// `None` until the head is complete.
     body: Option<Body>,
-    demuxer: Demuxer,
+    media: Media,
+}
+
+/// What turns a body's bytes into frames.
+enum Media {
+    Flv(Demuxer),
+    Ts(TsDemuxer),
 }
 
 impl Player {
@@ -115,21 +122,25 @@ impl Player {
 
 impl Wire {
     async fn open(target: &Target, stream: &mut TcpStream) -> Result<Wire, PlayError> {
-        let host = format!("{}:{}", target.host, target.port);
+        let host = target.host_field();
         let (request, status) = match target.protocol {
             Protocol::Rtmp => return Ok(Wire::Rtmp(Box::new(rtmp::play(target, stream).await?))),
             Protocol::WsFlv => (http::upgrade(&host, &target.path), 101),
-            Protocol::Flv | Protocol::Hls => (http::get(&host, &target.path), 200),
+            Protocol::Flv | Protocol::Ts | Protocol::Hls => (http::get(&host, &target.path), 200),
         };
         stream.write_all(request.as_bytes()).await?;
-        Ok(Wire::Flv(Box::new(FlvWire { head: Vec::new(), status, body: None, demuxer: Demuxer::new() })))
+        let media = match target.protocol {
+            Protocol::Ts => Media::Ts(TsDemuxer::new()),
+            _ => Media::Flv(Demuxer::new()),
+        };
+        Ok(Wire::Http(Box::new(HttpWire { head: Vec::new(), status, body: None, media })))
     }
 
     /// Appends the frames in `input`; gives what must be sent back.
     fn feed(&mut self, input: &[u8], frames: &mut Vec<Frame>) -> Result<Vec<u8>, PlayError> {
         match self {
             Wire::Rtmp(session) => Ok(session.handle(input, frames)?),
-            Wire::Flv(wire) => wire.feed(input, frames).map(|()| Vec::new()),
+            Wire::Http(wire) => wire.feed(input, frames).map(|()| Vec::new()),
         }
     }
 
@@ -137,28 +148,22 @@ impl Wire {
     fn has_media(&self, frames: &[Frame]) -> bool {
         match self {
             Wire::Rtmp(_) => !frames.is_empty(),
-            Wire::Flv(wire) => wire.body.is_some(),
+            Wire::Http(wire) => wire.body.is_some(),
         }
     }
 }
 
-impl FlvWire {
+impl HttpWire {
     fn feed(&mut self, input: &[u8], frames: &mut Vec<Frame>) -> Result<(), PlayError> {
-        let mut flv = Vec::new();
+        let mut bytes = Vec::new();
         match &mut self.body {
-            Some(body) => body.unwrap_into(input, &mut flv)?,
-            None => self.feed_head(input, &mut flv)?,
+            Some(body) => body.unwrap_into(input, &mut bytes)?,
+            None => self.feed_head(input, &mut bytes)?,
         }
-        self.demuxer.push(&flv);
-        while let Some(tag) = self.demuxer.next_tag()? {
-            if let Parsed::Frame(frame) = tag.parse()? {
-                frames.push(frame);
-            }
-        }
-        Ok(())
+        Ok(self.media.demux(&bytes, frames)?)
     }
 
-    fn feed_head(&mut self, input: &[u8], flv: &mut Vec<u8>) -> Result<(), PlayError> {
+    fn feed_head(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<(), PlayError> {
         self.head.extend_from_slice(input);
         let Some(head) = Head::parse(&self.head)? else { return Ok(()) };
         head.expect(self.status)?;
@@ -168,8 +173,25 @@ impl FlvWire {
             _ => Body::Plain,
         };
         let received = std::mem::take(&mut self.head);
-        body.unwrap_into(received.get(head.len..).unwrap_or_default(), flv)?;
+        body.unwrap_into(received.get(head.len..).unwrap_or_default(), out)?;
         self.body = Some(body);
+        Ok(())
+    }
+}
+
+impl Media {
+    fn demux(&mut self, bytes: &[u8], frames: &mut Vec<Frame>) -> Result<(), FlvError> {
+        match self {
+            Media::Ts(demuxer) => demuxer.push(bytes, frames),
+            Media::Flv(demuxer) => {
+                demuxer.push(bytes);
+                while let Some(tag) = demuxer.next_tag()? {
+                    if let Parsed::Frame(frame) = tag.parse()? {
+                        frames.push(frame);
+                    }
+                }
+            }
+        }
         Ok(())
     }
 }

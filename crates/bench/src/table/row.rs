@@ -7,7 +7,8 @@ use crate::delivery::Delivery;
 use crate::floor::Floor;
 use crate::play::Played;
 use crate::publish::Published;
-use crate::report::bytes;
+use crate::report::{self, bytes};
+use crate::segments::Fetched;
 use crate::summary::Summary;
 use serde::Serialize;
 use serde_json::Value;
@@ -59,10 +60,52 @@ pub(crate) fn play(work: String, server: String, played: &Played, verdict: Optio
     row(work, server, result, verdict, played)
 }
 
+/// Several rounds of the same work, told together.
+pub(crate) fn turns(work: String, server: String, rounds: &[Played], verdict: Option<Verdict>) -> Row {
+    let bytes: u64 = rounds.iter().map(|played| played.delivery.bytes).sum();
+    let gigabytes = bytes as f64 / 1e9;
+    let costs: Vec<_> = rounds.iter().filter_map(|played| played.cost).collect();
+    let per_gb = |seconds: f64| if bytes == 0 { 0.0 } else { seconds / gigabytes };
+    let all = per_gb(costs.iter().map(|cost| cost.user_s + cost.sys_s).sum());
+    let user = per_gb(costs.iter().map(|cost| cost.user_s).sum());
+    let fed = rounds.iter().map(|played| played.delivery.fed).min().unwrap_or(0);
+    let asked = rounds.first().map_or(0, |played| played.asked);
+    let stalls: u64 = rounds.iter().map(|played| played.delivery.stalls).sum();
+    let latency = rounds.iter().filter_map(|played| played.latency).map(|latency| latency.p50_ms);
+    let latency = latency.fold(0.0, f64::max);
+    let result = format!(
+        "{all:.3} s/GB (user {user:.3}) over {} turns, {fed} of {asked} fed, {stalls} stalls, latency p50 {latency:.0} ms",
+        rounds.len()
+    );
+    row(work, server, result, verdict, &rounds)
+}
+
 /// How two workers compare with one; both in CPU seconds for each GB.
 pub(crate) fn scaling(work: String, one: f64, two: f64) -> Row {
     let result = format!("{:.2} × one worker's CPU", two / one);
     row(work, "Headwater, 2 workers against 1".into(), result, Some(verdict::scaling(one, two)), &[one, two])
+}
+
+/// Several rounds of fetching segments, told together.
+pub(crate) fn segments(work: String, server: String, rounds: &[Fetched], verdict: Option<Verdict>) -> Row {
+    if rounds.is_empty() {
+        return skipped(work, &server);
+    }
+    let bytes: u64 = rounds.iter().map(|fetched| fetched.bytes).sum();
+    let count: u64 = rounds.iter().map(|fetched| fetched.segments).sum();
+    let failed: usize = rounds.iter().map(|fetched| fetched.failures.count()).sum();
+    let costs: Vec<_> = rounds.iter().filter_map(|fetched| fetched.cost).collect();
+    let per_gb = |seconds: f64| if bytes == 0 { 0.0 } else { seconds / (bytes as f64 / 1e9) };
+    let all = per_gb(costs.iter().map(|cost| cost.user_s + cost.sys_s).sum());
+    let user = per_gb(costs.iter().map(|cost| cost.user_s).sum());
+    let slowest =
+        rounds.iter().filter_map(|fetched| fetched.took).map(|took| took.p99_ms).fold(0.0, f64::max);
+    let each = report::bytes(bytes / count.max(1));
+    let result = format!(
+        "{all:.3} s/GB (user {user:.3}) over {} turns, {count} segments of {each}, {failed} failed, p99 {slowest:.0} ms",
+        rounds.len()
+    );
+    row(work, server, result, verdict, &rounds)
 }
 
 pub(crate) fn publish(work: String, server: String, published: &Published, verdict: Option<Verdict>) -> Row {

@@ -38,6 +38,8 @@ pub(crate) struct Setup {
     pub(crate) workers: usize,
     /// Milliseconds; without it the directive is absent and load makes the batches.
     pub(crate) mw_latency: Option<u64>,
+    /// Segments of 2 s, in memory and on disk.
+    pub(crate) hls: bool,
 }
 
 /// A running server.
@@ -76,6 +78,26 @@ impl Server {
             Ok(command)
         });
         server.map(Some)
+    }
+
+    /// Starts nginx, one process, with the files below `root`. `None` when it is not installed.
+    pub(crate) fn nginx_files(root: &Path) -> Result<Option<Server>, ServerError> {
+        if !Path::new(NGINX).exists() {
+            return Ok(None);
+        }
+        let (http, _) = free_ports().map_err(prepare("nginx"))?;
+        let server = Server::start("nginx", (http, http), |folder| {
+            let file = write(folder, &nginx_files_conf(http, root))?;
+            let mut command = Command::new(NGINX);
+            command.arg("-p").arg(folder).args(["-e", "stderr", "-c"]).arg(file);
+            Ok(command)
+        });
+        server.map(Some)
+    }
+
+    /// Where Headwater writes HLS files.
+    pub(crate) fn hls_folder(&self) -> PathBuf {
+        self.folder.path().join("hls")
     }
 
     fn start(
@@ -153,13 +175,28 @@ fn headwater_conf(setup: Setup, (rtmp, http): (u16, u16), folder: &Path) -> Stri
     let folder = folder.display();
     let workers = setup.workers;
     let play = setup.mw_latency.map_or(String::new(), |ms| format!("play {{ mw_latency {ms}; }}"));
+    let hls = if setup.hls {
+        format!("hls {{ enabled on; hls_fragment 2; hls_window 40; hls_ctx off; hls_path {folder}/hls; }}")
+    } else {
+        String::new()
+    };
     format!(
         "listen 127.0.0.1:{rtmp};\nworkers {workers};\nmax_connections 19000;\ndaemon off;\n\
          pid {folder}/headwater.pid;\ndata_dir {folder}/data;\nsrs_log_tank console;\nsrs_log_level warn;\n\
          http_api {{ enabled off; }}\n\
          http_server {{ enabled on; listen 127.0.0.1:{http}; dir {folder}; }}\n\
-         vhost __defaultVhost__ {{\n  {play}\n  \
+         vhost __defaultVhost__ {{\n  {play}\n  {hls}\n  \
          http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; }}\n}}\n"
+    )
+}
+
+fn nginx_files_conf(http: u16, root: &Path) -> String {
+    let root = root.display();
+    format!(
+        "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr error;\n\
+         events {{ worker_connections 18000; }}\n\
+         http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000; keepalive_timeout 600; \
+         types {{ video/mp2t ts; }} server {{ listen 127.0.0.1:{http}; root {root}; }} }}\n"
     )
 }
 
@@ -179,10 +216,11 @@ mod tests {
 
     #[test]
     fn the_configuration_says_what_is_measured() {
-        let conf = headwater_conf(Setup { workers: 2, mw_latency: Some(350) }, (1, 2), Path::new("/x"));
+        let conf =
+            headwater_conf(Setup { workers: 2, mw_latency: Some(350), hls: false }, (1, 2), Path::new("/x"));
         assert!(conf.contains("workers 2;") && conf.contains("mw_latency 350;"), "{conf}");
-        let conf = headwater_conf(Setup { workers: 1, mw_latency: None }, (1, 2), Path::new("/x"));
-        assert!(!conf.contains("mw_latency"), "{conf}");
+        let conf = headwater_conf(Setup { workers: 1, mw_latency: None, hls: true }, (1, 2), Path::new("/x"));
+        assert!(!conf.contains("mw_latency") && conf.contains("hls_path /x/hls;"), "{conf}");
     }
 
     #[test]

@@ -13,6 +13,10 @@ const USER_PER_GB: f64 = 0.03;
 const PUBLISH_PER_GB: f64 = 1.0;
 /// CPU for each GB with two workers, as a multiple of one worker's.
 const TWO_WORKERS: f64 = 1.1;
+/// CPU of another way to carry the same stream over HTTP, as a multiple of HTTP-FLV's.
+const BESIDE_FLV: f64 = 1.15;
+/// CPU for each GB of segments, as a multiple of nginx's for the same files.
+const BESIDE_NGINX: f64 = 1.2;
 /// Bytes for each player.
 pub(crate) const PLAYER_MEMORY: u64 = 8 * 1024;
 /// Bytes for each publisher with a GOP of 2 s.
@@ -66,6 +70,26 @@ pub(crate) fn scaling(one: f64, two: f64) -> Verdict {
     Verdict { target: format!("≤ {TWO_WORKERS} × one worker's"), met: Some(two <= one * TWO_WORKERS) }
 }
 
+/// `cost` and HTTP-FLV's, in CPU seconds for each GB, of rounds by turns.
+pub(crate) fn beside(cost: Option<f64>, flv: Option<f64>, rounds: &[Played]) -> Verdict {
+    let fed = rounds.iter().all(|played| played.delivery.fed == played.asked);
+    at_most(BESIDE_FLV, cost, flv, fed, "HTTP-FLV", ", all fed")
+}
+
+/// `cost` and nginx's, in CPU seconds for each GB; `complete` when every segment asked for came.
+pub(crate) fn segments(cost: Option<f64>, nginx: Option<f64>, complete: bool) -> Verdict {
+    at_most(BESIDE_NGINX, cost, nginx, complete, "nginx", ", none failed")
+}
+
+fn at_most(times: f64, cost: Option<f64>, other: Option<f64>, done: bool, name: &str, also: &str) -> Verdict {
+    let limit = other.map(|other| other * times);
+    let limit_text = limit.map_or("not measured".into(), |limit| format!("{limit:.3}"));
+    Verdict {
+        target: format!("≤ {limit_text} ({times} × {name}){also}"),
+        met: cost.zip(limit).map(|(cost, limit)| done && cost <= limit),
+    }
+}
+
 pub(crate) fn publish(published: &Published) -> Verdict {
     let all_there = published.sent.open == published.asked && published.sent.skipped == 0;
     let met = published.cost.map(|cost| all_there && cost.per_gb_s <= PUBLISH_PER_GB);
@@ -108,6 +132,15 @@ mod tests {
         assert_eq!(met((0.20, 0.04), true), Some(false));
         assert_eq!(met((0.20, 0.01), false), Some(false));
         assert_eq!(cpu(Some((0.1, 0.0)), None, true).met, None);
+    }
+
+    #[test]
+    fn another_server_is_the_measure_of_segments() {
+        assert_eq!(segments(Some(0.12), Some(0.1), true).met, Some(true));
+        assert_eq!(segments(Some(0.13), Some(0.1), true).met, Some(false));
+        assert_eq!(segments(Some(0.1), Some(0.1), false).met, Some(false));
+        assert_eq!(segments(Some(0.1), None, true).met, None);
+        assert_eq!(beside(Some(0.23), Some(0.2), &[]).met, Some(true));
     }
 
     #[test]
