@@ -27,6 +27,16 @@ export function vhost(id: string, name: string): ApiVhost {
   };
 }
 
+const timeline: ApiStream['headwater']['timeline'] = {
+  leaps: 0,
+  steps_back: 0,
+  wraps: 0,
+  reordered: 0,
+  largest_ms: 0,
+  av_offset_ms: -12,
+  drift_ms: 3,
+};
+
 export function stream(part: Partial<ApiStream> = {}): ApiStream {
   return {
     id: 'vid-s1',
@@ -50,6 +60,7 @@ export function stream(part: Partial<ApiStream> = {}): ApiStream {
       jumps: 0,
       cached_bytes: 500_000,
       publisher_type: 'fmle-publish',
+      timeline,
     },
     video: { codec: 'H264', profile: 'High', level: '3.1', width: 1280, height: 720 },
     audio: { codec: 'AAC', sample_rate: 44_100, channel: 2, profile: 'LC' },
@@ -80,7 +91,7 @@ export function client(part: Partial<ApiClient> = {}): ApiClient {
 
 /** What Headwater tells beyond SRS, of a stream with this many viewers. */
 export function more(viewers: number, uptime: number): ApiStream['headwater'] {
-  return { uptime_s: uptime, viewers, jumps: 0, cached_bytes: 0, publisher_type: '' };
+  return { uptime_s: uptime, viewers, jumps: 0, cached_bytes: 0, publisher_type: '', timeline };
 }
 
 export interface Answers {

@@ -670,6 +670,30 @@ pub struct StreamMore {
     pub jumps: u64,
     /// Media bytes kept for newcomers.
     pub cached_bytes: u64,
+    /// How the publisher's timestamps were corrected.
+    pub timeline: StreamTimeline,
+}
+
+/// What was done about a stream's timestamps since it began (`time_jitter`, `mix_correct`), and how they stand.
+#[derive(Clone, Debug, Default, serde::Serialize, ToSchema)]
+pub struct StreamTimeline {
+    /// Leaps of the publisher's clock, forward or back, that were closed. One that both tracks make counts once.
+    pub leaps: u64,
+    /// Frames whose decoding time was before that of the frame they follow, and was lifted.
+    pub steps_back: u64,
+    /// Times that the publisher's clock wrapped around.
+    pub wraps: u64,
+    /// Frames put before others that had arrived earlier.
+    pub reordered: u64,
+    /// Milliseconds: the furthest that one correction moved a frame; wraps do not count.
+    pub largest_ms: u64,
+    /// Milliseconds: newest audio minus newest video decoding time; null without both.
+    #[schema(required = true, example = -12)]
+    pub av_offset_ms: Option<i64>,
+    /// Milliseconds that the stream's time went further than the clock on the wall since the publisher began; null
+    /// before its first frame. One that grows or falls steadily is a clock that drifts.
+    #[schema(required = true, example = 3)]
+    pub drift_ms: Option<i64>,
 }
 
 /// Streams, one page of them.

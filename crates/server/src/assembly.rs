@@ -10,10 +10,12 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::any_service;
 use headwater_api::{Auth, Exporter, Peer, RawApiSettings, Settings, State as ApiState, VhostSettings};
-use headwater_conf::{Conf, DEFAULT_VHOST, Endpoint, LogTank, Threshold, Vhost};
+use headwater_conf::{Conf, DEFAULT_VHOST, Endpoint, LogTank, Play, Threshold, TimeJitter, Vhost};
+use headwater_flv::metadata::Metadata;
 use headwater_hls::Hls;
 use headwater_httplive::{FileServer, HttpLive};
-use headwater_hub::{Admission, Hub, Options, Serve, StreamName, Workers};
+use headwater_hub::{Admission, Hub, Options, Serve, StreamName, Times, Workers};
+use headwater_media::Frame;
 use headwater_record::Recorders;
 use headwater_rtmp::Rtmp;
 use headwater_stats::{Identity, Stats};
@@ -276,8 +278,26 @@ fn stream_options(conf: Arc<Conf>) -> impl Fn(&StreamName) -> Options {
             gop_frames_max: vhost.play.gop_cache_max_frames.into(),
             queue: vhost.play.queue_length,
             batch: vhost.play.mw_latency.filter(|_| vhost.min_latency != Some(true)),
+            times: times(&vhost.play),
+            absolute_times: vhost.play.atc_auto.then_some(says_atc),
+            interleave: vhost.play.mix_correct,
         }
     }
+}
+
+fn times(play: &Play) -> Times {
+    match play.time_jitter {
+        _ if play.atc => Times::Absolute,
+        TimeJitter::Full => Times::Corrected,
+        TimeJitter::Zero => Times::FromZero,
+        TimeJitter::Off => Times::AsPublished,
+    }
+}
+
+/// Whether metadata says `bravo_atc="true"`: the encoder's times are absolute.
+fn says_atc(script: &Frame) -> bool {
+    let metadata = Metadata::decode(&script.payload).ok().flatten();
+    metadata.is_some_and(|m| m.property("bravo_atc").and_then(|v| v.as_str()) == Some("true"))
 }
 
 /// What the API needs of the configuration.

@@ -5,13 +5,13 @@ use crate::reply::{code, json, method_not_allowed};
 use crate::routes::State;
 use crate::shapes::{
     ApiError, Decimal, Stream, StreamAudio, StreamFound, StreamList, StreamMore, StreamPublish, StreamReply,
-    StreamVideo,
+    StreamTimeline, StreamVideo,
 };
 use axum::extract::{RawQuery, State as Shared};
 use axum::response::Response;
-use headwater_hub::Snapshot;
-use headwater_media::Codec;
+use headwater_hub::{Snapshot, TimelineReport};
 use headwater_media::codec::{AudioInfo, VideoInfo};
+use headwater_media::{Codec, Time};
 use headwater_stats::StreamStat;
 use http::Method;
 use std::sync::Arc;
@@ -99,6 +99,19 @@ fn more(stat: &StreamStat, snapshot: Option<&Snapshot>) -> StreamMore {
         publisher_type: if stat.active { stat.publisher_kind } else { "" },
         jumps: snapshot.map_or(0, |s| s.jumps),
         cached_bytes: snapshot.map_or(0, |s| s.log_bytes as u64),
+        timeline: snapshot.map(|s| timeline(&s.timeline)).unwrap_or_default(),
+    }
+}
+
+fn timeline(report: &TimelineReport) -> StreamTimeline {
+    StreamTimeline {
+        leaps: report.leaps,
+        steps_back: report.steps_back,
+        wraps: report.wraps,
+        reordered: report.reordered,
+        largest_ms: report.largest.duration().as_millis().try_into().unwrap_or(u64::MAX),
+        av_offset_ms: report.av_offset.map(Time::millis),
+        drift_ms: report.drift.map(Time::millis),
     }
 }
 

@@ -24,7 +24,8 @@ fn keys(value: &Value) -> String {
 const STREAM: &str = "id,name,vhost,app,tcUrl,url,live_ms,clients,frames,audio_frames,video_frames,send_bytes,recv_bytes,\
                       kbps{recv_30s,send_30s},publish{active,cid},video{codec,profile,level,width,height},\
                       audio{codec,sample_rate,channel,profile},\
-                      headwater{uptime_s,viewers,publisher_type,jumps,cached_bytes}";
+                      headwater{uptime_s,viewers,publisher_type,jumps,cached_bytes,\
+                      timeline{leaps,steps_back,wraps,reordered,largest_ms,av_offset_ms,drift_ms}}";
 const CLIENT: &str = "id,vhost,stream,ip,pageUrl,swfUrl,tcUrl,url,name,type,publish,alive,send_bytes,recv_bytes,\
                       kbps{recv_30s,send_30s}";
 const VHOST: &str =

@@ -14,14 +14,14 @@ section! {
         gop_cache_max_frames: u32 = Int(""), "2500", "C", S.formerly(&["vhost.gop_cache_max_frames"]).served();
         /// How far a player may fall behind; beyond, it jumps to the newest keyframe.
         queue_length: Duration = Seconds, "30", "A", S.formerly(&["vhost.queue_length"]).served();
-        /// Timestamp correction; unknown text = off.
-        time_jitter: TimeJitter = Choice(TimeJitter::NAMES), "full", "A", S.formerly(&["vhost.time_jitter"]);
-        /// Pass absolute timestamps.
-        atc: bool = OnlyOn, "off", "A", S.formerly(&["vhost.atc"]);
-        /// Interleave A/V monotonically.
-        mix_correct: bool = OnlyOn, "off", "A", S.formerly(&["vhost.mix_correct"]);
+        /// Timestamp correction: full makes leaps, wraps and steps back go on, zero starts at zero; unknown text = off.
+        time_jitter: TimeJitter = Choice(TimeJitter::NAMES), "full", "A", S.formerly(&["vhost.time_jitter"]).served();
+        /// Pass absolute timestamps, as published and never corrected.
+        atc: bool = OnlyOn, "off", "A", S.formerly(&["vhost.atc"]).served();
+        /// Interleave A/V monotonically; a frame waits for the other track, at most for nine more of its own.
+        mix_correct: bool = OnlyOn, "off", "A", S.formerly(&["vhost.mix_correct"]).served();
         /// Turn atc on when metadata has bravo_atc="true".
-        atc_auto: bool = OnlyOn, "off", "L", S.formerly(&["vhost.atc_auto"]);
+        atc_auto: bool = OnlyOn, "off", "L", S.formerly(&["vhost.atc_auto"]).served();
         /// Least time between two writes to a player. If absent, Headwater writes at once and batches by load.
         mw_latency: Option<Duration> = Millis, "", "A", S.formerly(&["vhost.mw_latency"]).served();
         /// Least messages of one write.
@@ -56,7 +56,7 @@ section! {
 choice! {
     /// What is done about odd timestamps.
     pub enum TimeJitter else Off {
-        /// Start at zero and keep them monotonous.
+        /// Correct leaps, wraps and steps back; a recording starts at zero, too.
         Full = "full",
         /// Start at zero.
         Zero = "zero",
