@@ -6,6 +6,8 @@
 //! limit, and whatever is started is ended when dropped.
 #![expect(clippy::print_stderr, reason = "a failed test shows its server's log")]
 
+pub mod browser;
+pub mod clock;
 pub mod flv;
 pub mod hls;
 pub mod http;

@@ -36,6 +36,11 @@ impl Publisher {
     fn start(tool: Tool, input: &[&str], file: &Path, url: &str) -> Publisher {
         let mut command = tool.command();
         command.args(input).arg("-i").arg(file).args(["-c", "copy", "-f", "flv", url]);
+        Publisher::spawn(command)
+    }
+
+    /// Publishes by a command of the caller's.
+    pub(crate) fn spawn(command: Command) -> Publisher {
         let (mut child, _) = spawn(command, Stdio::null());
         let errors = child.stderr.take().map(collect);
         Publisher { child, errors }

@@ -1,0 +1,161 @@
+//! Chromium with the players that pages use: mpegts.js, hls.js and dash.js. What it plays and measures is `web/`.
+
+use crate::program::Program;
+use crate::wait;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Beginning, ending and everything between that is not playing.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// A stream that a page plays.
+#[derive(Clone, Debug)]
+pub struct Play {
+    /// Which of the plays it is.
+    pub name: &'static str,
+    /// `mpegts`, `hls` or `dash`.
+    pub player: &'static str,
+    /// What is played.
+    pub url: String,
+    /// How long it is watched once it plays.
+    pub seconds: u64,
+    /// Settings of the player's own.
+    pub options: Value,
+}
+
+/// What a viewer had of a [`Play`].
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// Which of the plays it was.
+    pub name: String,
+    /// Whether a picture ever moved.
+    pub playing: bool,
+    /// What the player or the page gave up for.
+    pub errors: Vec<String>,
+    /// What the player went on after.
+    pub warnings: Vec<String>,
+    /// Freezes of half a second or more, in milliseconds.
+    pub stalls: Vec<u64>,
+    /// Pictures decoded.
+    pub frames: u64,
+    /// Pictures decoded too late to be shown.
+    pub dropped: u64,
+    /// How late a picture is seen after it was made, told by the clock in it ([`crate::clock`]).
+    pub glass: Delay,
+    /// The same as the playlist's dates tell it; zero where there are none.
+    pub dated: Delay,
+}
+
+/// Milliseconds behind.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Delay {
+    /// Of all pictures.
+    pub average: u64,
+    /// Of the latest picture of all.
+    pub most: u64,
+    /// Of the picture seen last.
+    pub last: u64,
+}
+
+/// A browser that plays.
+#[derive(Debug)]
+pub struct Browser {
+    program: Program,
+    limit: Duration,
+    plays: usize,
+}
+
+impl Browser {
+    /// Starts all plays at once.
+    pub fn play(plays: &[Play]) -> Browser {
+        install();
+        let plan = plays.iter().map(|play| {
+            let Play { name, player, url, seconds, options } = play;
+            json!({ "name": name, "player": player, "url": url, "seconds": seconds, "options": options })
+        });
+        let mut command = Command::new("node");
+        command.arg(folder().join("play.mjs")).arg(Value::from_iter(plan).to_string());
+        let longest = plays.iter().map(|play| play.seconds).max().unwrap_or_default();
+        let limit = Duration::from_secs(longest) + SLACK;
+        Browser { program: Program::spawn(command), limit, plays: plays.len() }
+    }
+
+    /// Waits until every play shows moving pictures.
+    pub fn wait_until_playing(&mut self) {
+        self.wait_for("playing", self.plays);
+    }
+
+    /// Waits for the end of all plays.
+    pub fn finish(mut self) -> Vec<Played> {
+        self.wait_for("played", self.plays).iter().map(played).collect()
+    }
+
+    /// So many lines that tell `event`. Panics when the browser ends before, or takes too long.
+    fn wait_for(&mut self, event: &str, count: usize) -> Vec<Value> {
+        let end = Instant::now() + self.limit;
+        wait::until(&format!("{count} players to have {event}"), self.limit + SLACK, || {
+            let running = self.program.is_running();
+            let lines = self.lines(event);
+            let given_up = !running || Instant::now() > end;
+            let more = || {
+                format!(
+                    "{} of {count} have {event}\n{}{}",
+                    lines.len(),
+                    self.program.out(),
+                    self.program.err()
+                )
+            };
+            assert!(lines.len() >= count || !given_up, "{}", more());
+            (lines.len() >= count).then_some(lines)
+        })
+    }
+
+    fn lines(&self, event: &str) -> Vec<Value> {
+        let out = self.program.out();
+        let lines = out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["event"] == event).collect()
+    }
+}
+
+fn played(line: &Value) -> Played {
+    let texts = |field: &str| -> Vec<String> {
+        let list = line[field].as_array().into_iter().flatten();
+        list.map(|text| text.as_str().unwrap_or_default().to_owned()).collect()
+    };
+    let number = |value: &Value| value.as_f64().map_or(0, |number| number.max(0.0) as u64);
+    let delay = |field: &str| {
+        let delay = &line[field];
+        Delay {
+            average: number(&delay["average"]),
+            most: number(&delay["most"]),
+            last: number(&delay["last"]),
+        }
+    };
+    Played {
+        name: line["name"].as_str().unwrap_or_default().to_owned(),
+        playing: line["playing"] == true,
+        errors: [texts("errors"), texts("faults")].concat(),
+        warnings: texts("warnings"),
+        stalls: line["stalls"].as_array().into_iter().flatten().map(number).collect(),
+        frames: number(&line["frames"]),
+        dropped: number(&line["dropped"]),
+        glass: delay("glass"),
+        dated: delay("dated"),
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("web")
+}
+
+/// The players' packages, by the lock file, unless they are there.
+fn install() {
+    let modified = |name: &str| folder().join(name).metadata().and_then(|file| file.modified()).ok();
+    if modified("node_modules/.package-lock.json") >= modified("package-lock.json") {
+        return;
+    }
+    let installed = Command::new("npm").args(["ci", "--silent"]).current_dir(folder()).status();
+    assert!(installed.is_ok_and(|status| status.success()), "`npm ci` fails in {}", folder().display());
+}
