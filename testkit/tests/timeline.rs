@@ -14,12 +14,17 @@ const DAY: i64 = 24 * HOUR;
 /// Sound and pictures may be this much further apart or nearer than the source had them, in milliseconds.
 const APART_MAX: i64 = 40;
 const SECONDS: i64 = 12;
+/// Frames sent before the player is there: fewer than a second's.
+const FIRST: usize = 30;
+/// Frames that `mix_correct` lets wait for the other track.
+const WAIT_MAX: u64 = 10;
 
 /// Made-up media: 25 pictures and 50 blocks of sound a second, one key frame a second. Times are true ones.
 fn source() -> Vec<Frame> {
     let clip = clip_frames(Clip::H264Aac);
     let first = |track, kind| clip.iter().find(|f| f.track == track && f.kind == kind).unwrap().clone();
-    let at = |frame: &Frame, ms| Frame { dts: Time::from_millis(ms), pts: Time::from_millis(ms), ..frame.clone() };
+    let at =
+        |frame: &Frame, ms| Frame { dts: Time::from_millis(ms), pts: Time::from_millis(ms), ..frame.clone() };
     let configs = [Track::Audio, Track::Video].map(|track| first(track, Kind::Config));
     let (key, inter) = (first(Track::Video, Kind::Key), first(Track::Video, Kind::Inter));
     let sound = first(Track::Audio, Kind::Key);
@@ -42,8 +47,12 @@ struct Seen {
 fn publish(vhost: &str, source: &[Frame], stamp: impl Fn(i64) -> i64) -> Seen {
     let server = Server::start(&Options { vhost: vhost.to_owned(), ..Options::default() });
     let address = server.http_address();
+    let (begun, has_begun) = std::sync::mpsc::channel();
     let player = std::thread::spawn(move || {
-        websocket::Incoming::open(address, "/live/s.flv").map(|s| s.read_to_end())
+        let mut stream = websocket::Incoming::open(address, "/live/s.flv").unwrap();
+        let first = stream.message().unwrap();
+        begun.send(()).unwrap();
+        [first, stream.read_to_end()].concat()
     });
     server.wait_for_players(1);
     let stamped = |frame: &Frame| {
@@ -51,15 +60,19 @@ fn publish(vhost: &str, source: &[Frame], stamp: impl Fn(i64) -> i64) -> Seen {
         Frame { dts: at, pts: at, ..frame.clone() }
     };
     let mut publisher = RtmpPeer::publish(server.rtmp_address(), "s");
-    publisher.send(&source.iter().map(stamped).collect::<Vec<_>>());
+    let all: Vec<Frame> = source.iter().map(stamped).collect();
+    publisher.send(&all[..FIRST]); // the player begins here; later it would begin at a later key frame
+    has_begun.recv_timeout(LIMIT).unwrap();
+    publisher.send(&all[FIRST..]);
     let sent = media(source.to_vec());
+    let late = if vhost.contains("mix_correct") { WAIT_MAX } else { 0 };
     let timeline = wait::until("all frames to be counted", LIMIT, || {
         let stream = server.stream("s")?;
-        let all = stream["frames"].as_u64()? == sent.len() as u64;
+        let all = stream["frames"].as_u64()? + late >= sent.len() as u64;
         all.then(|| stream["headwater"]["timeline"].clone())
     });
     publisher.finish();
-    let got = media(frames(&player.join().unwrap().unwrap()));
+    let got = media(frames(&player.join().unwrap()));
     let of = |track| {
         let times = |frames: &[Frame]| -> Vec<i64> {
             frames.iter().filter(|f| f.track == track).map(|f| f.dts.millis()).collect()
