@@ -1,0 +1,72 @@
+//! Opus (RFC 7587) and G.711 (RFC 3551 4.5.14): the packet is the frame.
+
+use crate::depacketize::{Assemble, Damage};
+use crate::packetize::PacketizeError;
+use crate::payloads::Payloads;
+use bytes::Bytes;
+use headwater_media::{Kind, codec::opus};
+
+pub(crate) fn put_opus(payload: &Bytes, mtu: usize, out: &mut Payloads) -> Result<(), PacketizeError> {
+    if payload.len() > mtu {
+        return Err(PacketizeError::TooLarge { what: "Opus packet", len: payload.len(), max: mtu });
+    }
+    let source = out.share(payload);
+    out.piece(source, 0..payload.len());
+    out.end(false, 0);
+    Ok(())
+}
+
+/// A sample is a byte and a tick, so that sound may be cut anywhere.
+pub(crate) fn put_g711(payload: &Bytes, mtu: usize, out: &mut Payloads) {
+    let source = out.share(payload);
+    for start in (0..payload.len()).step_by(mtu) {
+        out.piece(source, start..payload.len().min(start + mtu));
+        out.end(false, start as u32);
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Depacketizer {
+    /// OpusHead, until it is given; empty for G.711.
+    config: Bytes,
+    frame: Bytes,
+}
+
+impl Depacketizer {
+    /// Stereo unless SDP said otherwise: an Opus decoder gives what it is asked for, whatever was encoded (RFC 7587 7).
+    pub(crate) fn opus(config: Bytes) -> Depacketizer {
+        let config = if config.is_empty() { opus::Config::plain(2).write() } else { config };
+        Depacketizer { config, frame: Bytes::new() }
+    }
+
+    pub(crate) fn g711() -> Depacketizer {
+        Depacketizer { config: Bytes::new(), frame: Bytes::new() }
+    }
+}
+
+impl Assemble for Depacketizer {
+    fn begins(&self, _payload: &[u8], _sure: bool) -> bool {
+        true
+    }
+
+    fn ends(&self, _payload: &[u8], _marker: bool) -> bool {
+        true
+    }
+
+    fn push(&mut self, payload: &Bytes) -> Result<(), Damage> {
+        self.frame = payload.clone();
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut dyn FnMut(Kind, Bytes, u32)) -> Result<(), Damage> {
+        if !self.config.is_empty() {
+            out(Kind::Config, std::mem::take(&mut self.config), 0);
+        }
+        out(Kind::Key, std::mem::take(&mut self.frame), 0);
+        Ok(())
+    }
+
+    fn discard(&mut self) {
+        self.frame = Bytes::new();
+    }
+}
