@@ -1,5 +1,5 @@
-//! HLS: cuts live streams into MPEG-TS segments, keeps them in memory, serves them and their playlists, and writes
-//! them to disk when a path is configured.
+//! HLS: cuts live streams into segments of MPEG-TS or fragmented MP4, keeps them in memory, serves them and their
+//! playlists, and writes them to disk when a path is configured. Low-latency HLS is beside it, from memory alone.
 //!
 //! One direction only: the segmenter is an ordinary reader of a stream's frames, a viewer an ordinary HTTP client.
 //! [`Hls`] observes the hub and starts a segmenter for each publish of a vhost with HLS on; [`Hls::respond`] answers
@@ -7,22 +7,27 @@
 //!
 //! A viewer is let in by the hub's admission: once for a session (`hls_ctx on`), which its playlists, segments and keys
 //! then name by a token, or for each playlist request (`hls_ctx off`). Segments are served to whoever knows their names;
-//! keys of encrypted ones (`hls_keys`) to sessions only, where there are sessions. fMP4 is not here.
+//! keys of encrypted ones (`hls_keys`) to sessions only, where there are sessions.
 //!
 //! Bounds: a stream keeps in memory what its playlist lists and as much again for slow clients, at most
 //! [`STREAM_BYTES_MAX`] bytes; a segment ends at [`SEGMENT_BYTES_MAX`]. Sessions are at most [`STREAM_VIEWERS_MAX`] a
 //! stream and [`ADDRESS_VIEWERS_MAX`] an address.
 
+mod fragmented;
 mod key;
+mod low_latency;
 mod name;
+mod outlet;
 mod sample_clock;
 mod segment;
 mod segmenter;
 mod serve;
+mod serve_low_latency;
 mod store;
 #[cfg(test)]
 mod tests;
 mod token;
+mod view;
 mod viewers;
 mod writer;
 
@@ -31,8 +36,10 @@ pub use serve::{Ask, middleware};
 pub use store::STREAM_BYTES_MAX;
 pub use viewers::{ADDRESS_VIEWERS_MAX, STREAM_VIEWERS_MAX};
 
+use fragmented::FragmentedSegmenter;
 use headwater_conf::Conf;
-use headwater_hub::{Admission, Event, Hub, Observer, Session, Stream};
+use headwater_hub::{Admission, Event, Hub, Observer, Session, Stream, StreamName};
+use headwater_packager::{Lengths, Packager};
 use segmenter::Segmenter;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -52,6 +59,7 @@ pub struct Hls {
     runtime: Handle,
     store: Arc<Store>,
     writer: Writer,
+    packager: Arc<Packager>,
 }
 
 impl std::fmt::Debug for Hls {
@@ -66,7 +74,20 @@ impl Hls {
     pub fn new(hub: &Arc<Hub>, conf: Arc<Conf>, admission: Arc<dyn Admission>, runtime: Handle) -> Arc<Hls> {
         let store = Arc::<Store>::default();
         runtime.spawn(sweep(Arc::downgrade(&store)));
-        Arc::new(Hls { hub: Arc::downgrade(hub), conf, admission, runtime, store, writer: Writer::start() })
+        let lengths = conf.clone();
+        let lengths = move |name: &StreamName| {
+            lengths
+                .vhost(name.vhost())
+                .map_or_else(Lengths::default, |vhost| low_latency::lengths(&vhost.hls))
+        };
+        let packager = Packager::with_lengths(lengths, runtime.clone());
+        let (hub, writer) = (Arc::downgrade(hub), Writer::start());
+        Arc::new(Hls { hub, conf, admission, runtime, store, writer, packager })
+    }
+
+    /// What makes CMAF chunks of streams, for others who want them too: each stream is muxed once.
+    pub fn packager(&self) -> &Arc<Packager> {
+        &self.packager
     }
 
     /// Removes the files of all streams that are to be disposed of (`hls_dispose` above 0), as SRS does when it
@@ -88,9 +109,35 @@ impl Hls {
         let Some(vhost) = self.conf.vhost(name.vhost()).filter(|v| v.hls.enabled) else { return };
         let settings = segmenter::Settings::new(&vhost.hls, self.conf.log.utc);
         let live = self.store.open(name, settings);
-        // The reader is made here and now, so that it misses nothing of the publisher.
-        let segmenter = Segmenter::new(stream.frames(), session.clone(), live, &self.store, &self.writer);
-        self.runtime.spawn(segmenter.run());
+        if live.low_latency.is_some() {
+            let (chunks, live) = (self.packager.package(stream).subscribe(), live.clone());
+            self.runtime.spawn(async move {
+                if let Some(low_latency) = &live.low_latency {
+                    low_latency.follow(chunks).await;
+                }
+            });
+        }
+        // The readers are made here and now, so that they miss nothing of the publisher.
+        match &live.settings.fragmented {
+            None => {
+                let segmenter =
+                    Segmenter::new(stream.frames(), session.clone(), live, &self.store, &self.writer);
+                self.runtime.spawn(segmenter.run());
+            }
+            Some(names) => {
+                let segmenter = FragmentedSegmenter {
+                    chunks: self.packager.package(stream).subscribe(),
+                    names: names.clone(),
+                    stream: stream.clone(),
+                    session: session.clone(),
+                    publish: live.publishes(),
+                    live,
+                    store: self.store.clone(),
+                    writer: self.writer.clone(),
+                };
+                self.runtime.spawn(segmenter.run());
+            }
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! The task that makes segments of one publish.
 
 use crate::key::SegmentKey;
+use crate::low_latency;
 use crate::name::{self, Moment};
+use crate::outlet::Outlet;
 use crate::sample_clock::SampleClock;
 use crate::segment::{Lengths, Progress, WORTH_KEEPING};
-use crate::store::{Cutter, Gone, Live, Segment, Store, etag};
-use crate::writer::{Update, Writer};
+use crate::store::{Cutter, Live, Segment, Store, etag};
+use crate::writer::Writer;
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use headwater_conf::{Hls as HlsConf, HlsOnError};
@@ -27,7 +29,7 @@ const LEAP: Time = Time::from_millis(10_000);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
     pub(crate) lengths: Lengths,
-    fragment: Time,
+    pub(crate) fragment: Time,
     pub(crate) window: Duration,
     pub(crate) dispose: Duration,
     /// `hls_path`.
@@ -38,9 +40,9 @@ pub(crate) struct Settings {
     segment: String,
     /// `hls_entry_prefix`.
     pub(crate) prefix: String,
-    cleanup: bool,
-    floor: bool,
-    utc: bool,
+    pub(crate) cleanup: bool,
+    pub(crate) floor: bool,
+    pub(crate) utc: bool,
     /// `hls_dts_directly`: audio keeps the publisher's timestamps.
     dts_directly: bool,
     on_error: HlsOnError,
@@ -52,15 +54,30 @@ pub(crate) struct Settings {
     pub(crate) relative_master: bool,
     /// `hls_keys`; `None` leaves segments as they are.
     pub(crate) keys: Option<Keys>,
+    /// `hls_acodec an`, `hls_vcodec vn`: the track that is left out.
+    pub(crate) without: Option<Track>,
+    /// `hls_use_fmp4`: `hls_fmp4_file` and `hls_init_file`.
+    pub(crate) fragmented: Option<Fragmented>,
+    /// `hls_ll`.
+    pub(crate) low_latency: Option<low_latency::Settings>,
+    /// `hls_recover`: a publisher who returns goes on with the playlist.
+    pub(crate) recover: bool,
+}
+
+/// Where segments and initialisation segments of fragmented MP4 are.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fragmented {
+    pub(crate) segment: String,
+    pub(crate) init: String,
 }
 
 /// How segments are encrypted.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Keys {
     /// `hls_fragments_per_key`.
-    per_key: u32,
+    pub(crate) per_key: u32,
     /// `hls_key_file`.
-    path: String,
+    pub(crate) path: String,
     /// `hls_key_file_path`.
     root: Option<PathBuf>,
     /// `hls_key_url`.
@@ -106,6 +123,16 @@ impl Settings {
             session_segments: hls.hls_ts_ctx,
             relative_master: hls.hls_master_m3u8_path_relative,
             keys: hls.hls_keys.then(|| Keys::new(hls)),
+            without: match (hls.hls_acodec.as_str(), hls.hls_vcodec.as_str()) {
+                (_, "vn") => Some(Track::Video),
+                ("an", _) => Some(Track::Audio),
+                _ => None,
+            },
+            fragmented: hls
+                .hls_use_fmp4
+                .then(|| Fragmented { segment: hls.hls_fmp4_file.clone(), init: hls.hls_init_file.clone() }),
+            low_latency: hls.hls_ll.then(|| low_latency::Settings::new(hls)),
+            recover: hls.hls_recover,
         }
     }
 
@@ -152,7 +179,9 @@ impl Segmenter {
         let Segmenter { frames, session, live, store, writer, publish } = self;
         {
             let mut cutter = live.turn.lock().await;
-            let mut work = Work::new(&mut cutter, &session, &live, &store, &writer);
+            let stream = frames.stream().clone();
+            let outlet = Outlet::new(&stream, &session, &live, &store, &writer);
+            let mut work = Work::new(&mut cutter, &session, &live, outlet);
             work.read(frames).await;
             work.end();
         }
@@ -161,7 +190,7 @@ impl Segmenter {
 }
 
 /// Removes what the stream left behind once nobody has published it for long enough.
-async fn dispose(live: &Arc<Live>, store: &Store, writer: &Writer, publish: u64) {
+pub(crate) async fn dispose(live: &Arc<Live>, store: &Store, writer: &Writer, publish: u64) {
     let wait = live.settings.dispose;
     let keep_files = wait.is_zero();
     tokio::time::sleep(if keep_files { MEMORY_LINGER.max(live.settings.window * 2) } else { wait }).await;
@@ -189,8 +218,7 @@ struct Work<'a> {
     cutter: &'a mut Cutter,
     session: &'a Session,
     live: &'a Arc<Live>,
-    store: &'a Store,
-    writer: &'a Writer,
+    outlet: Outlet<'a>,
     open: Option<Open>,
     bytes: BytesMut,
     /// Whether the next segment does not go on where the last one ended.
@@ -204,14 +232,8 @@ struct Work<'a> {
     samples: SampleClock,
     /// Whether HLS is given up for this publish.
     off: bool,
-    told: Told,
-}
-
-/// What was logged already in this publish.
-#[derive(Default)]
-struct Told {
-    skipped: bool,
-    dropped: bool,
+    /// Whether it was logged that frames are left out.
+    told: bool,
 }
 
 impl<'a> Work<'a> {
@@ -219,8 +241,7 @@ impl<'a> Work<'a> {
         cutter: &'a mut Cutter,
         session: &'a Session,
         live: &'a Arc<Live>,
-        store: &'a Store,
-        writer: &'a Writer,
+        outlet: Outlet<'a>,
     ) -> Work<'a> {
         if cutter.sequence == 0 {
             cutter.muxer = TsMuxer::new().gather_audio();
@@ -231,8 +252,7 @@ impl<'a> Work<'a> {
             cutter,
             session,
             live,
-            store,
-            writer,
+            outlet,
             open: None,
             bytes: BytesMut::new(),
             had_video: false,
@@ -241,7 +261,7 @@ impl<'a> Work<'a> {
             audio: Bytes::new(),
             samples: SampleClock::default(),
             off: false,
-            told: Told::default(),
+            told: false,
         }
     }
 
@@ -277,7 +297,7 @@ impl<'a> Work<'a> {
     }
 
     fn take(&mut self, frame: &Frame) {
-        if self.off || frame.track == Track::Script {
+        if self.off || frame.track == Track::Script || self.live.settings.without == Some(frame.track) {
             return;
         }
         match frame.kind {
@@ -380,7 +400,7 @@ impl<'a> Work<'a> {
         self.cutter.muxer.renew_tables(&mut self.bytes);
         let segment = self.segment(&open, length.duration());
         self.cutter.sequence += 1;
-        self.publish(segment);
+        self.outlet.publish(segment);
     }
 
     fn segment(&mut self, open: &Open, duration: Duration) -> Segment {
@@ -388,10 +408,7 @@ impl<'a> Work<'a> {
         let sequence = self.cutter.sequence;
         let moment =
             Moment { at: open.began, utc: settings.utc, timestamp: open.timestamp, sequence, duration };
-        let key = settings.keys.as_ref().map(|keys| {
-            let path = || name::segment_path(&keys.path, &self.live.name, &moment);
-            self.cutter.keys.next(sequence, keys.per_key, path)
-        });
+        let key = self.cutter.key(self.live, &moment);
         // Exactly as long as it is; the buffer is used again.
         let plain = || Bytes::copy_from_slice(&self.bytes);
         Segment {
@@ -401,33 +418,9 @@ impl<'a> Work<'a> {
             discontinuity: open.discontinuity,
             bytes: key.as_ref().map_or_else(plain, |key: &Arc<SegmentKey>| key.encrypt(&self.bytes)),
             key,
+            init: None,
+            date: None,
             etag: etag(sequence),
-        }
-    }
-
-    fn publish(&mut self, segment: Segment) {
-        let (path, bytes, key) = (segment.path.clone(), segment.bytes.clone(), segment.key.clone());
-        let gone = self.store.add(self.live, segment);
-        let settings = &self.live.settings;
-        if settings.root.is_none() && settings.key_root().is_none() {
-            return;
-        }
-        let file = |path: &str| name::file(settings.root.as_ref()?, path);
-        let key_file = |path: &str| name::file(settings.key_root()?, path);
-        let playlist = self.live.current().map(|p| p.text);
-        let Gone { segments, keys } = if settings.cleanup { gone } else { Gone::default() };
-        let remove = segments.iter().filter_map(|path| file(path));
-        let update = Update {
-            key: key.and_then(|key| Some((key_file(&key.path)?, Bytes::copy_from_slice(&key.bytes)))),
-            segment: file(&path).map(|file| (file, bytes)),
-            playlist: file(&self.live.playlist_path).zip(playlist),
-            remove: remove.chain(keys.iter().filter_map(|path| key_file(path))).collect(),
-        };
-        if !self.writer.update(update) && !std::mem::replace(&mut self.told.dropped, true) {
-            tracing::error!(
-                stream = %self.live.name,
-                "the disk of hls_path is too slow: files are left out; streams go on from memory"
-            );
         }
     }
 
@@ -438,7 +431,7 @@ impl<'a> Work<'a> {
             Err(error) => error,
         };
         let policy = self.live.settings.on_error;
-        if !std::mem::replace(&mut self.told.skipped, true) {
+        if !std::mem::replace(&mut self.told, true) {
             tracing::warn!(stream = %self.live.name, %error, hls_on_error = ?policy, "hls leaves frames out");
             self.live.set_problem(error.to_string());
         }

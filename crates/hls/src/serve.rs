@@ -20,11 +20,14 @@ use std::sync::Arc;
 /// Media type of a transport stream, as SRS's file server tells it.
 const SEGMENT_TYPE: &str = "video/MP2T";
 
+/// Media type of fragmented MP4 (RFC 8216 3.3).
+pub(crate) const FRAGMENTED_TYPE: &str = "video/mp4";
+
 /// Media type of a key.
 const KEY_TYPE: &str = "application/octet-stream";
 
 /// Longest query of a viewer who begins a session, and longest referring page that is kept of it: sessions are many.
-const IDENTITY_MAX: usize = 2048;
+pub(crate) const IDENTITY_MAX: usize = 2048;
 
 /// A request for a playlist, a segment or a key, as the HTTP server understood it.
 #[derive(Clone, Copy, Debug)]
@@ -52,10 +55,17 @@ impl Hls {
     /// gets 404; one too many gets 503.
     pub async fn respond(&self, ask: Ask<'_>) -> Option<Response> {
         let vhost = self.conf.vhost(ask.vhost)?;
-        let found = self.store.find(&vhost.name, ask.path.strip_prefix('/')?)?;
+        let path = ask.path.strip_prefix('/')?;
+        let Some(found) = self.store.find(&vhost.name, path) else {
+            let (live, asset) = self.store.find_low_latency(&vhost.name, path)?;
+            return self.low_latency(&ask, &live, asset).await;
+        };
         Some(match found {
             Found::Segment(live, segment) => self.segment(&ask, &live, &segment),
             Found::Key(live, key) => self.key(&ask, &live, &key),
+            Found::Init(live, init) => {
+                content(&ask, FRAGMENTED_TYPE, &init.etag, window_s(&live), init.bytes.clone())
+            }
             Found::Playlist(live) if live.settings.sessions => self.session_playlist(&ask, &live).await,
             Found::Playlist(live) => self.plain_playlist(&ask, &live).await,
         })
@@ -108,7 +118,7 @@ impl Hls {
         private(ask, CONTENT_TYPE, master_playlist(ask, &token, live.settings.relative_master).into())
     }
 
-    fn join(&self, token: &Token, play: Play, grant: Grant, live: &Live) -> Result<(), Full> {
+    pub(crate) fn join(&self, token: &Token, play: Play, grant: Grant, live: &Live) -> Result<(), Full> {
         let Some(hub) = self.hub.upgrade() else { return Ok(()) }; // the server ends: nobody watches any more
         let (peer, timeout) = (play.peer, live.settings.session_timeout());
         let stream = hub.stream(&grant.name);
@@ -183,11 +193,11 @@ fn session_info(play: Play, grant: Grant) -> SessionInfo {
     }
 }
 
-fn kicked() -> Response {
+pub(crate) fn kicked() -> Response {
     text(StatusCode::NOT_FOUND, "this session was ended by the server's operator".into())
 }
 
-fn no_playlist(live: &Live) -> String {
+pub(crate) fn no_playlist(live: &Live) -> String {
     match live.problem() {
         Some(problem) => format!("{} has no HLS: {problem}", live.name),
         None => format!("{} has no complete segment yet; try again in a moment", live.name),
@@ -196,11 +206,15 @@ fn no_playlist(live: &Live) -> String {
 
 /// Segments never change, but a restarted server may use a name again: caches keep them for one window.
 fn segment_response(ask: &Ask<'_>, live: &Live, segment: &Segment) -> Response {
-    let seconds = live.settings.window.as_secs().max(1);
-    content(ask, SEGMENT_TYPE, &segment.etag, seconds, segment.bytes.clone())
+    let kind = if segment.init.is_some() { FRAGMENTED_TYPE } else { SEGMENT_TYPE };
+    content(ask, kind, &segment.etag, window_s(live), segment.bytes.clone())
 }
 
-fn play(ask: &Ask<'_>, live: &Live) -> Play {
+pub(crate) fn window_s(live: &Live) -> u64 {
+    live.settings.window.as_secs().max(1)
+}
+
+pub(crate) fn play(ask: &Ask<'_>, live: &Live) -> Play {
     let name = &live.name;
     let referer = ask.fields.get(header::REFERER).and_then(|v| v.to_str().ok());
     let referer = referer.filter(|page| page.len() <= IDENTITY_MAX);
@@ -221,7 +235,13 @@ fn play(ask: &Ask<'_>, live: &Live) -> Play {
 }
 
 /// A whole answer, or 304 when the viewer has it already.
-fn content(ask: &Ask<'_>, kind: &'static str, etag: &str, max_age_s: u64, bytes: Bytes) -> Response {
+pub(crate) fn content(
+    ask: &Ask<'_>,
+    kind: &'static str,
+    etag: &str,
+    max_age_s: u64,
+    bytes: Bytes,
+) -> Response {
     let known = ask.fields.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
     let fresh = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag || tag.trim() == "*"));
     let length = bytes.len();
@@ -241,7 +261,7 @@ fn content(ask: &Ask<'_>, kind: &'static str, etag: &str, max_age_s: u64, bytes:
 }
 
 /// A whole answer that is one viewer's alone.
-fn private(ask: &Ask<'_>, kind: &'static str, bytes: Bytes) -> Response {
+pub(crate) fn private(ask: &Ask<'_>, kind: &'static str, bytes: Bytes) -> Response {
     let length = bytes.len();
     let mut response = Response::new(if ask.head { Body::empty() } else { Body::from(bytes) });
     let fields = response.headers_mut();
@@ -251,7 +271,7 @@ fn private(ask: &Ask<'_>, kind: &'static str, bytes: Bytes) -> Response {
     response
 }
 
-fn text(status: StatusCode, reason: String) -> Response {
+pub(crate) fn text(status: StatusCode, reason: String) -> Response {
     let mut response = Response::new(Body::from(reason + "\n"));
     *response.status_mut() = status;
     let fields = response.headers_mut();

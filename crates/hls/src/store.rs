@@ -1,11 +1,13 @@
 //! Segments and playlists in memory, found by their paths.
 
 use crate::key::{KeyRing, SegmentKey};
+use crate::low_latency::{Asset, LowLatency};
 use crate::name;
 use crate::segmenter::Settings;
+use crate::view::{Cut, View};
 use crate::viewers::Viewers;
 use bytes::Bytes;
-use headwater_hub::StreamName;
+use headwater_hub::{Segmented, StreamName};
 use headwater_playlist::{self as playlist, MediaPlaylist};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{HashMap, VecDeque};
@@ -20,6 +22,9 @@ pub const STREAM_BYTES_MAX: usize = 256 << 20;
 /// Segments that stay listed whatever their size; players need three.
 const LISTED_MIN: usize = 3;
 
+/// Separators of a file name after which a low-latency name is looked for.
+const SEPARATORS_MAX: usize = 16;
+
 /// A finished segment.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -31,6 +36,19 @@ pub(crate) struct Segment {
     /// Encrypted, when there is a key.
     pub(crate) bytes: Bytes,
     pub(crate) key: Option<Arc<SegmentKey>>,
+    /// Its initialisation segment, for fragmented MP4.
+    pub(crate) init: Option<Arc<Init>>,
+    /// When it began, as playlists tell it.
+    pub(crate) date: Option<String>,
+    pub(crate) etag: String,
+}
+
+/// An initialisation segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Init {
+    /// Path below the root, without leading slash.
+    pub(crate) path: String,
+    pub(crate) bytes: Bytes,
     pub(crate) etag: String,
 }
 
@@ -40,6 +58,7 @@ pub(crate) enum Found {
     Playlist(Arc<Live>),
     Segment(Arc<Live>, Arc<Segment>),
     Key(Arc<Live>, Arc<SegmentKey>),
+    Init(Arc<Live>, Arc<Init>),
 }
 
 /// Paths of what has left memory.
@@ -54,6 +73,8 @@ pub(crate) struct Gone {
 pub(crate) struct Store {
     paths: RwLock<HashMap<Place, Found>>,
     lives: Mutex<HashMap<StreamName, Arc<Live>>>,
+    /// What low-latency names begin with.
+    stems: RwLock<HashMap<Place, Arc<Live>>>,
     pub(crate) viewers: Viewers,
 }
 
@@ -63,7 +84,7 @@ impl Store {
     /// The stream's place, made anew or found again when it is published once more, with the settings of now.
     pub(crate) fn open(&self, name: &StreamName, settings: Settings) -> Arc<Live> {
         let mut lives = self.lives.lock();
-        if let Some(live) = lives.get(name).filter(|live| live.settings == settings) {
+        if let Some(live) = lives.get(name).filter(|live| live.settings == settings && settings.recover) {
             live.state.lock().publishes += 1;
             return live.clone();
         }
@@ -72,12 +93,35 @@ impl Store {
         }
         let live = Arc::new(Live::new(name.clone(), settings));
         lives.insert(name.clone(), live.clone());
+        if let Some(low_latency) = &live.low_latency {
+            self.stems.write().insert(live.place(low_latency.stem.clone()), live.clone());
+        }
         self.paths.write().insert(live.place(live.playlist_path.clone()), Found::Playlist(live.clone()));
         live
     }
 
     pub(crate) fn find(&self, vhost: &str, path: &str) -> Option<Found> {
         self.paths.read().get(&(vhost.into(), path.to_owned())).cloned()
+    }
+
+    /// The stream and the asset that a low-latency name asks for. Names are at most as long as a path may be.
+    pub(crate) fn find_low_latency(&self, vhost: &str, path: &str) -> Option<(Arc<Live>, Asset)> {
+        let stems = self.stems.read();
+        if stems.is_empty() {
+            return None;
+        }
+        let file = path.rfind('/').map_or(0, |slash| slash + 1);
+        let ends = path.char_indices().filter(|&(at, c)| at > file && matches!(c, '-' | '.'));
+        ends.take(SEPARATORS_MAX).find_map(|(at, _)| {
+            let (stem, rest) = path.split_at(at);
+            let asset = Asset::parse(rest)?;
+            Some((stems.get(&(vhost.into(), stem.to_owned()))?.clone(), asset))
+        })
+    }
+
+    /// The stream of that name.
+    pub(crate) fn live(&self, name: &StreamName) -> Option<Arc<Live>> {
+        self.lives.lock().get(name).cloned()
     }
 
     pub(crate) fn lives(&self) -> Vec<Arc<Live>> {
@@ -92,6 +136,9 @@ impl Store {
         let mut paths = self.paths.write();
         for path in gone.segments.iter().chain(&gone.keys) {
             paths.remove(&live.place(path.clone()));
+        }
+        if let Some(init) = &segment.init {
+            paths.insert(live.place(init.path.clone()), Found::Init(live.clone(), init.clone()));
         }
         if let Some(key) = &segment.key {
             paths.insert(live.place(key.path.clone()), Found::Key(live.clone(), key.clone()));
@@ -120,8 +167,17 @@ impl Store {
 
     fn forget_paths(&self, live: &Arc<Live>) {
         let belongs = |found: &Found| match found {
-            Found::Playlist(l) | Found::Segment(l, _) | Found::Key(l, _) => Arc::ptr_eq(l, live),
+            Found::Playlist(l) | Found::Segment(l, _) | Found::Key(l, _) | Found::Init(l, _) => {
+                Arc::ptr_eq(l, live)
+            }
         };
+        if let Some(low_latency) = &live.low_latency {
+            let mut stems = self.stems.write();
+            let place = live.place(low_latency.stem.clone());
+            if stems.get(&place).is_some_and(|known| Arc::ptr_eq(known, live)) {
+                stems.remove(&place);
+            }
+        }
         let mut paths = self.paths.write();
         let Gone { segments, keys } = live.state.lock().paths();
         for path in segments.into_iter().chain(keys).chain([live.playlist_path.clone()]) {
@@ -140,6 +196,7 @@ pub(crate) struct Live {
     pub(crate) settings: Settings,
     /// Path of the playlist below the root, without leading slash.
     pub(crate) playlist_path: String,
+    pub(crate) low_latency: Option<LowLatency>,
     vhost: Arc<str>,
     state: Mutex<State>,
     /// The playlist; `None` before the first segment.
@@ -156,13 +213,37 @@ pub(crate) struct Playlist {
 }
 
 /// What goes on from one publisher to the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Cutter {
+    /// Groups the chunks of fragmented MP4.
+    pub(crate) view: View,
+    /// Its newest initialisation segment, by number.
+    pub(crate) init: Option<(u64, Arc<Init>)>,
     pub(crate) muxer: headwater_mpeg::TsMuxer,
     /// Number of the next segment.
     pub(crate) sequence: u64,
     pub(crate) floor: crate::segment::Floor,
     pub(crate) keys: KeyRing,
+}
+
+impl Cutter {
+    fn new(view: View) -> Cutter {
+        Cutter {
+            view,
+            init: None,
+            muxer: Default::default(),
+            sequence: 0,
+            floor: Default::default(),
+            keys: KeyRing::default(),
+        }
+    }
+
+    /// The key of the next segment, if there is one.
+    pub(crate) fn key(&mut self, live: &Live, moment: &name::Moment) -> Option<Arc<SegmentKey>> {
+        let keys = live.settings.keys.as_ref()?;
+        let path = || name::segment_path(&keys.path, &live.name, moment);
+        Some(self.keys.next(self.sequence, keys.per_key, path))
+    }
 }
 
 #[derive(Debug)]
@@ -191,14 +272,19 @@ impl Live {
             publishes: 1,
             problem: None,
         };
+        let low_latency = settings.low_latency.clone();
+        let low_latency = low_latency.map(|own| LowLatency::new(&name, own, settings.without));
+        let lengths =
+            Cut::Lengths { target: settings.lengths.target, audio_only: settings.lengths.audio_only };
         Live {
             vhost: name.vhost().into(),
+            turn: tokio::sync::Mutex::new(Cutter::new(View::new(lengths, settings.without))),
+            low_latency,
             name,
             settings,
             playlist_path,
             state: Mutex::new(state),
             playlist: watch::Sender::new(None),
-            turn: tokio::sync::Mutex::default(),
         }
     }
 
@@ -240,6 +326,19 @@ impl Live {
         files
     }
 
+    /// What observers are told of a segment; `file` is where it is on disk.
+    pub(crate) fn describe(&self, segment: &Segment, file: Option<PathBuf>) -> Segmented {
+        let playlist = self.settings.root.as_ref().and_then(|root| name::file(root, &self.playlist_path));
+        Segmented {
+            file: file.unwrap_or_else(|| PathBuf::from(&segment.path)),
+            url: segment.path.clone(),
+            playlist: playlist.unwrap_or_else(|| PathBuf::from(&self.playlist_path)),
+            playlist_url: self.playlist_path.clone(),
+            sequence: segment.sequence,
+            duration: segment.duration,
+        }
+    }
+
     fn place(&self, path: String) -> Place {
         (self.vhost.clone(), path)
     }
@@ -265,6 +364,9 @@ impl Live {
             duration: segment.duration,
             discontinuity: segment.discontinuity,
             key: segment.key.as_ref().map(|key| playlist::Key { uri: self.key_uri(key), iv: key.iv }),
+            map: segment.init.as_ref().map(|init| self.uri(&init.path)),
+            date: segment.date.clone(),
+            parts: Vec::new(),
         });
         MediaPlaylist {
             media_sequence: state.listed().next().map_or(0, |s| s.sequence),
@@ -274,7 +376,7 @@ impl Live {
                 self.settings.lengths.target.duration(),
             ),
             segments: listed.collect(),
-            ended: false,
+            ..MediaPlaylist::default()
         }
     }
 
@@ -306,6 +408,7 @@ fn paths_of<'a>(segments: impl Iterator<Item = &'a Arc<Segment>>) -> Gone {
     let mut paths = Gone::default();
     for segment in segments {
         paths.segments.push(segment.path.clone());
+        paths.segments.extend(segment.init.as_ref().map(|init| init.path.clone()));
         paths.keys.extend(segment.key.as_ref().map(|key| key.path.clone()));
     }
     paths.keys.dedup();
@@ -317,11 +420,15 @@ impl State {
         paths_of(self.segments.iter())
     }
 
-    /// The paths of `gone`, but not of keys that segments still here were encrypted with.
+    /// The paths of `gone`, but not of keys and initialisation segments that segments still here were encrypted with.
     fn without_used_keys(&self, gone: &[Arc<Segment>]) -> Gone {
         let mut paths = paths_of(gone.iter());
-        let used = self.paths().keys;
-        paths.keys.retain(|key| !used.contains(key));
+        let used = self.paths();
+        paths.keys.retain(|key| !used.keys.contains(key));
+        // Of segments, those that share an initialisation segment's name or a name without [seq].
+        paths.segments.retain(|path| !used.segments.contains(path));
+        paths.segments.sort();
+        paths.segments.dedup();
         paths
     }
 

@@ -31,21 +31,24 @@ impl Token {
         }
     }
 
-    /// A media playlist for this viewer alone: keys carry the token, and with `segments` so do segments.
+    /// A media playlist for this viewer alone: keys and other playlists carry the token, and with `segments` so do
+    /// segments and parts.
     pub(crate) fn personalise(&self, playlist: &str, segments: bool) -> String {
         let mut out = String::with_capacity(playlist.len() * 2);
         for line in playlist.lines() {
-            match line.strip_prefix("#EXT-X-KEY:") {
-                Some(_) => out.push_str(&self.put_into_key(line)),
-                None if segments && !line.starts_with('#') => out.push_str(&self.put_into(line)),
-                None => out.push_str(line),
+            let tag = line.split_once(':').map_or(line, |(tag, _)| tag);
+            match tag {
+                "#EXT-X-KEY" | "#EXT-X-RENDITION-REPORT" => out.push_str(&self.put_into_tag(line)),
+                "#EXT-X-PART" | "#EXT-X-PRELOAD-HINT" if segments => out.push_str(&self.put_into_tag(line)),
+                _ if segments && !line.starts_with('#') => out.push_str(&self.put_into(line)),
+                _ => out.push_str(line),
             }
             out.push('\n');
         }
         out
     }
 
-    fn put_into_key(&self, tag: &str) -> String {
+    fn put_into_tag(&self, tag: &str) -> String {
         const URI: &str = "URI=\"";
         let parts = tag.split_once(URI).and_then(|(head, rest)| Some((head, rest.split_once('"')?)));
         match parts {
@@ -98,6 +101,11 @@ mod tests {
             token.personalise(playlist, true),
             "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"a.key?hls_ctx=x\",IV=0x1\n#EXTINF:2.000, no desc\n\
              a.ts?hls_ctx=x\n#EXT-X-KEY:METHOD=NONE\nb.ts?hls_ctx=x&q=1\n"
+        );
+        let edge = "#EXT-X-PART:DURATION=0.35000,URI=\"a.m4s\",INDEPENDENT=YES\n#EXT-X-RENDITION-REPORT:URI=\"b.m3u8\",LAST-MSN=1\n";
+        assert_eq!(
+            token.personalise(edge, true),
+            edge.replace("a.m4s", "a.m4s?hls_ctx=x").replace("b.m3u8", "b.m3u8?hls_ctx=x")
         );
         let plain = playlist.replace("a.key", "a.key?hls_ctx=x");
         assert_eq!(token.personalise(playlist, false), plain);

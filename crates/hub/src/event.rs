@@ -55,11 +55,48 @@ pub enum Event {
         /// Bytes of the file.
         bytes: u64,
     },
+    /// A recording ended before its publish, because the disk does not take it. The stream goes on.
+    RecordingStopped {
+        /// The stream.
+        stream: Arc<Stream>,
+        /// The publisher.
+        session: Arc<Session>,
+        /// The file as it was left.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// An HLS segment is complete and in its playlist.
+    Segmented {
+        /// The stream.
+        stream: Arc<Stream>,
+        /// The publisher.
+        session: Arc<Session>,
+        /// The segment.
+        segment: Segmented,
+    },
     /// An idle stream was forgotten.
     Removed {
         /// The stream.
         stream: Arc<Stream>,
     },
+}
+
+/// A segment and its playlist, for [`Event::Segmented`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segmented {
+    /// Where it is on disk; its `url` when no files are written.
+    pub file: PathBuf,
+    /// Its path below the root that HLS is served from, without leading slash.
+    pub url: String,
+    /// Where the playlist is on disk; its `playlist_url` when no files are written.
+    pub playlist: PathBuf,
+    /// The playlist's path, as `url`.
+    pub playlist_url: String,
+    /// Number of the segment.
+    pub sequence: u64,
+    /// How long it plays.
+    pub duration: Duration,
 }
 
 /// Told of every event, in the order in which it happened to a stream.

@@ -31,7 +31,7 @@ mod worker;
 
 pub use admission::{Action, Admission, Answer, Grant, Refusal, Request};
 pub use bytelog::{ByteReader, Format, FormatKey, Mux};
-pub use event::{Event, Observer};
+pub use event::{Event, Observer, Segmented};
 pub use fan::{End, Full, Player};
 pub use framelog::{Entry, FrameReader, Read};
 pub use name::{NameError, StreamName};

@@ -1,6 +1,6 @@
 use crate::StreamName;
 use crate::bytelog::{ByteLog, ByteReader, Format, FormatKey, View};
-use crate::event::Event;
+use crate::event::{Event, Segmented};
 use crate::framelog::{Entry, FrameLog, FrameReader};
 use crate::interleave::Interleaver;
 use crate::registry::{AbsoluteTimes, Events, Options};
@@ -241,6 +241,12 @@ impl Stream {
     pub fn recording_stopped(self: &Arc<Self>, session: &Arc<Session>, file: PathBuf, reason: &str) {
         let (stream, session, reason) = (self.clone(), session.clone(), reason.to_owned());
         self.events.emit(&Event::RecordingStopped { stream, session, file, reason });
+    }
+
+    /// Tells the observers that an HLS segment of `session` is complete: [`Event::Segmented`].
+    pub fn segmented(self: &Arc<Self>, session: &Arc<Session>, segment: Segmented) {
+        let (stream, session) = (self.clone(), session.clone());
+        self.events.emit(&Event::Segmented { stream, session, segment });
     }
 
     /// Reads frames from the last key frame on.

@@ -78,6 +78,11 @@ impl Chunk {
         self.pieces().map(Bytes::len).sum()
     }
 
+    /// Frames in it, of all tracks.
+    pub fn samples(&self) -> usize {
+        self.runs.iter().map(|run| run.samples.len()).sum()
+    }
+
     /// Where the media begins, in bytes from the chunk's start.
     pub(crate) fn media_at(&self) -> usize {
         self.head.len()

@@ -69,7 +69,7 @@ fn stream(shape: Shape, video: Codec, audio: Codec) -> Vec<Frame> {
     frames.sort_by_key(|frame| frame.dts);
     let configs = [(video, shape.picture), (audio, shape.sound)]
         .into_iter()
-        .filter(|(codec, each)| *each > 0 && codec.needs_config());
+        .filter(|(codec, each)| *each > 0 && (codec.needs_config() || *codec == Codec::Vp9));
     configs.map(|(codec, _)| config(codec)).chain(frames).collect()
 }
 
@@ -200,9 +200,9 @@ fn a_changed_configuration_waits_for_its_key_frame() {
     frames.insert(at, frame(Codec::H264, Kind::Config, Time::from_millis(3000), other));
     let items = items(&frames);
     assert_eq!(sets(&items), 2);
-    let all = chunks(&items);
-    let seam = all.iter().position(|c| c.discontinuity).unwrap();
-    assert!(all[..seam].iter().rev().any(|c| c.ends_segment));
+    let seam = items.iter().skip(1).position(|item| matches!(item, Item::Tracks(_))).unwrap() + 1;
+    assert!(chunks(&items[..seam]).last().is_some_and(|chunk| chunk.ends_segment));
+    assert!(chunks(&items[seam..])[0].discontinuity);
     assert_eq!(outline(&demuxed(&items[..seam]), Track::Video).len(), 75);
 }
 

@@ -12,7 +12,9 @@ mod uri;
 
 pub use check::{Violation, check};
 pub use master::{MasterPlaylist, Variant};
-pub use media::{Key, MediaPlaylist, Segment, target_duration};
+pub use media::{
+    Key, LowLatency, MediaPlaylist, PARTS_LISTED, Part, Report, SKIP_UNTIL, Segment, target_duration,
+};
 pub use uri::{encode_path, relative};
 
 /// The media type of playlists (RFC 8216 4).

@@ -1,14 +1,14 @@
 use std::fmt;
 
 /// A master playlist (RFC 8216 4.3.4). [`fmt::Display`] writes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct MasterPlaylist {
     /// In order of preference.
     pub variants: Vec<Variant>,
 }
 
 /// One rendition to choose from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Variant {
     /// URI reference of the media playlist, ready to be written.
     pub uri: String,
@@ -20,6 +20,8 @@ pub struct Variant {
     pub codecs: Vec<String>,
     /// Width and height in pixels.
     pub resolution: Option<(u32, u32)>,
+    /// Most pictures a second; 0 when unknown.
+    pub frame_rate: f64,
 }
 
 impl fmt::Display for MasterPlaylist {
@@ -40,6 +42,9 @@ impl fmt::Display for Variant {
         }
         if let Some((width, height)) = self.resolution {
             write!(f, ",RESOLUTION={width}x{height}")?;
+        }
+        if self.frame_rate > 0.0 {
+            write!(f, ",FRAME-RATE={:.3}", self.frame_rate)?;
         }
         writeln!(f, "\n{}", self.uri)
     }

@@ -30,10 +30,10 @@ section! {
         hls_ts_file: String = Text("template"), "[app]/[stream]-[seq].ts", "A", S;
         /// Base URL put before segment names.
         hls_entry_prefix: String = Text("str"), "", "A", S;
-        /// Initial PMT audio codec.
-        hls_acodec: String = Choice(&["aac", "mp3", "an"]), "aac", "A", S.not_yet();
-        /// Initial PMT video codec.
-        hls_vcodec: String = Choice(&["h264", "h265", "vn"]), "h264", "A", S.not_yet();
+        /// `an` leaves the sound out; otherwise the stream's own codec is used.
+        hls_acodec: String = Choice(&["aac", "mp3", "an"]), "aac", "A", S;
+        /// `vn` leaves the pictures out; otherwise the stream's own codec is used.
+        hls_vcodec: String = Choice(&["h264", "h265", "vn"]), "h264", "A", S;
         /// Delete expired segments.
         hls_cleanup: bool = UnlessOff, "on", "A", S;
         /// Delete all files after this idle time; 0 never.
@@ -61,15 +61,25 @@ section! {
         /// Audio DTS in TS: on = FLV timestamp, off = derived from counted AAC samples.
         hls_dts_directly: bool = UnlessOff, "on", "A", S;
         /// fMP4 segments instead of TS.
-        hls_use_fmp4: bool = OnlyOn, "off", "A", X.later().not_yet();
+        hls_use_fmp4: bool = OnlyOn, "off", "A", X.later();
         /// Path of fMP4 segments.
-        hls_fmp4_file: String = Text("template"), "[app]/[stream]-[seq].m4s", "A", X.later().not_yet();
+        hls_fmp4_file: String = Text("template"), "[app]/[stream]-[seq].m4s", "A", X.later();
         /// Path of the fMP4 initialization section.
-        hls_init_file: String = Text("template"), "[app]/[stream]/init.mp4", "A", X.later().not_yet();
+        hls_init_file: String = Text("template"), "[app]/[stream]/init.mp4", "A", X.later();
         /// Go on with the playlist when the stream is published again.
-        hls_recover: bool = UnlessOff, "on", "A", X.later().not_yet();
+        hls_recover: bool = UnlessOff, "on", "A", X.later();
         /// Relative paths in the master playlist, for reverse proxies that move it.
         hls_master_m3u8_path_relative: bool = OnlyOn, "off", "L", X.later();
+        /// Low-latency HLS beside the plain playlist, from memory.
+        hls_ll: bool = UnlessOff, "on", "A", S.headwater();
+        /// Path of the low-latency multivariant playlist; its media playlists, segments and parts are beside it.
+        hls_ll_m3u8_file: String = Text("template"), "[app]/[stream]/ll.m3u8", "A", S.headwater();
+        /// Low-latency segments end at the next key frame from here on.
+        hls_ll_fragment: Duration = FloatSeconds, "2", "A", S.headwater();
+        /// Longest part of a low-latency segment.
+        hls_part: Duration = FloatSeconds, "0.35", "A", S.headwater();
+        /// Suffixes: a live stream named as this one and a suffix is a variant of it in its multivariant playlists.
+        hls_variants: Vec<String> = List("suffix"), "", "A", S.headwater();
     }
     accepts {
         /// Storage of releases before 3.0.
@@ -129,8 +139,10 @@ section! {
         dvr_apply: Vec<String> = List("all or app/stream"), "all", "not a trigger on its own", S.no_env();
         /// One file per publish, or one per dvr_duration.
         dvr_plan: String = Choice(&["session", "segment"]), "session", "A", S;
-        /// Path; no .flv/.mp4 suffix = directory, `/[stream].[timestamp].flv` appended.
+        /// Path; no .flv/.mp4 suffix = directory, `/[stream].[timestamp].flv` (or `.mp4`) appended.
         dvr_path: String = Text("template"), "./objs/nginx/html/[app]/[stream].[timestamp].flv", "A", S;
+        /// Format of the files: by the suffix of `dvr_path`, or `fmp4` for MP4 that stays fragmented.
+        dvr_format: DvrFormat = Choice(DvrFormat::NAMES), "auto", "A", S.headwater();
         /// Segment plan length.
         dvr_duration: Duration = Seconds, "30", "A", S;
         /// Begin files, and cut those of the segment plan, at keyframes.
@@ -149,5 +161,19 @@ choice! {
         Ignore = "ignore",
         /// Disconnect the publisher.
         Disconnect = "disconnect",
+    }
+}
+
+choice! {
+    /// How recordings are laid out.
+    pub enum DvrFormat else Auto {
+        /// As the suffix of `dvr_path` says; FLV without one.
+        Auto = "auto",
+        /// FLV.
+        Flv = "flv",
+        /// MP4 with one index.
+        Mp4 = "mp4",
+        /// Fragmented MP4.
+        Fmp4 = "fmp4",
     }
 }
