@@ -9,6 +9,7 @@ use crate::error::ConfError;
 use crate::nearest::nearest;
 use crate::scope::Reading;
 use crate::section::join;
+use crate::sections::{DvrFormat, Vhost};
 use crate::tree::{Span, Statement, first};
 
 /// Checks the names in the tree, and the rules that are about how it is written.
@@ -277,8 +278,44 @@ impl Rules<'_> {
                     None => ConfError::Whole { name: self.name.to_owned(), what },
                 });
             }
+            self.recording(vhost)?;
         }
         Ok(())
+    }
+
+    /// SRS refuses every publish of a vhost with another plan (3083); here the configuration is refused.
+    fn recording(&self, vhost: &Vhost) -> Result<(), ConfError> {
+        let (name, dvr) = (&vhost.name, &vhost.dvr);
+        if !dvr.enabled {
+            return Ok(());
+        }
+        let again = "is no plan any more (3083): recordings are never appended to";
+        let known = match &*dvr.dvr_plan {
+            "session" | "segment" => Ok(()),
+            "append" => {
+                Err(format!("vhost '{name}': dvr_plan 'append' {again}; write 'session' or 'segment'"))
+            }
+            plan => Err(format!(
+                "vhost '{name}': there is no dvr_plan '{plan}' (3083): write 'session' or 'segment'"
+            )),
+        };
+        let unfit = match dvr.dvr_format {
+            DvrFormat::Auto => None,
+            DvrFormat::Flv => Some(".mp4"),
+            DvrFormat::Mp4 | DvrFormat::Fmp4 => Some(".flv"),
+        };
+        let fits = match unfit.filter(|suffix| dvr.dvr_path.ends_with(suffix)) {
+            Some(suffix) => Err(format!(
+                "vhost '{name}': dvr_format '{}' does not fit a dvr_path that ends with '{suffix}': change one of them",
+                dvr.dvr_format.name()
+            )),
+            None => Ok(()),
+        };
+        let place = self.line_of(name, "dvr").cloned();
+        known.and(fits).map_err(|what| match place {
+            Some(span) => ConfError::invalid(&span, what),
+            None => ConfError::Whole { name: self.name.to_owned(), what },
+        })
     }
 
     fn line_of(&self, vhost: &str, child: &str) -> Option<&Span> {

@@ -307,3 +307,14 @@ fn codes_are_those_of_the_baseline() {
     assert!(matches!(error, ConfError::Syntax { .. }));
     assert_eq!((error.code(), error.exit_status()), (1023, 255));
 }
+
+#[test]
+fn recordings_by_an_unknown_plan_or_in_an_unfit_format() {
+    let config = |dvr: &str| format!("listen 1; vhost v {{\ndvr {{ {dvr} }} }}");
+    refused(&config("enabled on; dvr_plan append;"), "test.conf:2:1: ", "write 'session' or 'segment'");
+    refused(&config("enabled on; dvr_plan hourly;"), "test.conf:2:1: ", "3083");
+    refused(&config("enabled on; dvr_format fmp4; dvr_path a.flv;"), "test.conf:2:1: ", "ends with '.flv'");
+    refused(&config("enabled on; dvr_format flv; dvr_path a.mp4;"), "test.conf:2:1: ", "change one of them");
+    Conf::load(text(&config("dvr_plan append;")), &Env::empty()).unwrap();
+    Conf::load(text(&config("enabled on; dvr_format fmp4; dvr_path rec;")), &Env::empty()).unwrap();
+}

@@ -16,6 +16,12 @@ impl SessionId {
         SessionId(std::array::from_fn(|_| ALPHABET[rand::random_range(0..ALPHABET.len())])) // the range is the array's
     }
 
+    /// The id that is written so; `None` when it is not 8 characters of `[0-9a-z]`.
+    pub fn parse(text: &str) -> Option<SessionId> {
+        let id: [u8; 8] = text.as_bytes().try_into().ok()?;
+        id.iter().all(|c| c.is_ascii_digit() || c.is_ascii_lowercase()).then_some(SessionId(id))
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

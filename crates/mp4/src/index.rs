@@ -39,8 +39,11 @@ pub(crate) struct Reserved {
 
 impl Index {
     pub(crate) fn new(tracks: &[(u32, TrackSpec)]) -> Index {
-        let track =
-            |(id, spec): &(u32, TrackSpec)| Indexed { id: *id, spec: spec.clone(), tables: Tables::default() };
+        let track = |(id, spec): &(u32, TrackSpec)| Indexed {
+            id: *id,
+            spec: spec.clone(),
+            tables: Tables::default(),
+        };
         Index { tracks: tracks.iter().map(track).collect(), access: Vec::new() }
     }
 

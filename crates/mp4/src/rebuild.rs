@@ -160,7 +160,10 @@ impl Rebuild {
     /// The media of the fragment is there, up to `end`.
     fn media(&mut self, end: u64) -> Result<(), Mp4Error> {
         let samples = std::mem::take(&mut self.pending);
-        if samples.iter().any(|sample| sample.at < self.at || sample.at.saturating_add(sample.size.into()) > end) {
+        if samples
+            .iter()
+            .any(|sample| sample.at < self.at || sample.at.saturating_add(sample.size.into()) > end)
+        {
             return Err(Mp4Error::invalid(b"trun", "its samples lie outside of the media"));
         }
         let Some(index) = &mut self.index else { return Ok(()) };

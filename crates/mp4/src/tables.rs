@@ -75,7 +75,9 @@ impl Tables {
 
     /// Lets the last sample last until `dts`.
     fn meet(&mut self, dts: i64) {
-        let (Some((first, _)), Some((count_of_last, last))) = (self.first, self.stts.last_mut()) else { return };
+        let (Some((first, _)), Some((count_of_last, last))) = (self.first, self.stts.last_mut()) else {
+            return;
+        };
         let end = first.saturating_add_unsigned(self.duration);
         if dts == end {
             return;
@@ -105,7 +107,9 @@ impl Tables {
 
     /// Presentation time of the first sample.
     pub(crate) fn start(&self, spec: &TrackSpec) -> Option<Time> {
-        self.first.map(|(dts, composition)| Time::from_ticks(dts.saturating_add(composition.into()), spec.timescale))
+        self.first.map(|(dts, composition)| {
+            Time::from_ticks(dts.saturating_add(composition.into()), spec.timescale)
+        })
     }
 
     /// When the last sample has been shown.

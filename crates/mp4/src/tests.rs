@@ -2,7 +2,8 @@
 
 use crate::boxes::need;
 use crate::{
-    Chunk, Demuxer, Finalized, Fragmenter, InitSegment, Layout, Mp4Error, Rebuild, Recorder, TrackSpec, read_file, styp,
+    Chunk, Demuxer, Finalized, Fragmenter, InitSegment, Layout, Mp4Error, Rebuild, Recorder, TrackSpec,
+    read_file, styp,
 };
 use bytes::{Bytes, BytesMut};
 use headwater_media::codec::{aac, opus, vp9};
@@ -413,7 +414,10 @@ fn gaps_between_fragments_lengthen_the_sample_before() {
         file.extend(first);
     }
     let got = read_file(&rebuild(&file).unwrap().into()).unwrap();
-    assert_eq!(outline(&got, Track::Video, 1000, Time::ZERO), outline(&frames, Track::Video, 1000, Time::ZERO));
+    assert_eq!(
+        outline(&got, Track::Video, 1000, Time::ZERO),
+        outline(&frames, Track::Video, 1000, Time::ZERO)
+    );
 }
 
 #[test]

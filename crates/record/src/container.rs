@@ -1,11 +1,12 @@
 //! Frames to the bytes of a file, and what a finished file has that one being written has not.
 
 use bytes::{Bytes, BytesMut};
-use headwater_flv::amf0::{Decoder, Value, write_string};
+use headwater_flv::amf0::{Decoder, Value, decode_all, write_string};
 use headwater_flv::metadata::{self, ON_META_DATA};
 use headwater_flv::{file_header, write_tag};
 use headwater_media::{Frame, Time, Track};
-use headwater_mp4::{Mp4Error, Recorder, TrackSpec};
+use headwater_mp4::{Layout, Mp4Error, Recorder, TrackSpec};
+use std::time::Duration;
 
 /// Where FLV's header has its track flags.
 const FLAGS_AT: u64 = 4;
@@ -18,13 +19,14 @@ const BODY_AT: u64 = 13 + 11;
 const DURATION_AT: u64 = BODY_AT + 13 + 5 + 10 + 1;
 const FILESIZE_AT: u64 = DURATION_AT + 8 + 10 + 1;
 
+/// The property of `onMetaData` that has the note about whose recording it is.
+const NOTE: &str = "recording";
+
 /// What completes a file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tail {
-    /// What is written over earlier bytes, and where.
+    /// What is written over earlier bytes, and where, once everything before is durable.
     pub(crate) patches: Vec<(u64, Bytes)>,
-    /// Whether everything before must be durable before the patches are written.
-    pub(crate) durable: bool,
 }
 
 /// What a decoder must know first.
@@ -37,6 +39,8 @@ pub(crate) struct Opening<'a> {
     /// Whether there is sound, whether there are pictures.
     pub(crate) audio: bool,
     pub(crate) video: bool,
+    /// Whose recording it is.
+    pub(crate) note: String,
 }
 
 /// FLV (10.1, annex E).
@@ -54,7 +58,7 @@ impl FlvFile {
         out.extend_from_slice(&file_header(opening.audio, opening.video));
         let mut file =
             FlvFile { length: out.len() as u64, newest: at, audio: opening.audio, video: opening.video };
-        file.frame(&metadata::frame(describe(opening.script), at), out);
+        file.frame(&metadata::frame(describe(opening), at), out);
         opening.configs.iter().for_each(|config| {
             file.frame(&Frame { dts: at, pts: at, ..(*config).clone() }, out);
         });
@@ -72,28 +76,39 @@ impl FlvFile {
     }
 
     fn tail(&self) -> Tail {
-        let number = |n: f64| Bytes::copy_from_slice(&n.to_be_bytes());
-        let [.., flags, _, _, _, _, _, _, _, _] = file_header(self.audio, self.video);
-        let patches = vec![
-            (FLAGS_AT, Bytes::copy_from_slice(&[flags])),
-            (DURATION_AT, number(self.newest.seconds())),
-            (FILESIZE_AT, number(self.length as f64)),
-        ];
-        Tail { patches, durable: false }
+        Tail { patches: flv_patches(self.audio, self.video, self.newest.duration(), self.length) }
     }
 }
 
+/// What a finished FLV tells of itself: its tracks, how long it plays and how many bytes it has.
+pub(crate) fn flv_patches(audio: bool, video: bool, duration: Duration, length: u64) -> Vec<(u64, Bytes)> {
+    let number = |n: f64| Bytes::copy_from_slice(&n.to_be_bytes());
+    let [.., flags, _, _, _, _, _, _, _, _] = file_header(audio, video);
+    vec![
+        (FLAGS_AT, Bytes::copy_from_slice(&[flags])),
+        (DURATION_AT, number(duration.as_secs_f64())),
+        (FILESIZE_AT, number(length as f64)),
+    ]
+}
+
+/// The note in the body of a file's first script tag.
+pub(crate) fn flv_note(body: &[u8]) -> Option<String> {
+    let values = decode_all(body).ok()?;
+    Some(values.get(1)?.property(NOTE)?.as_str()?.to_owned())
+}
+
 /// `onMetaData` of a file: what the publisher told, behind room for duration and size.
-fn describe(script: Option<&Frame>) -> Bytes {
-    let own = script.and_then(|frame| {
+fn describe(opening: &Opening<'_>) -> Bytes {
+    let own = opening.script.and_then(|frame| {
         let mut decoder = Decoder::new(&frame.payload).ok()?;
         decoder.value().ok()?;
         Some(decoder.value().ok()?.properties()?.to_vec())
     });
     let mut properties =
         vec![("duration".to_owned(), Value::Number(0.0)), ("filesize".to_owned(), Value::Number(0.0))];
-    let kept = |name: &str| name != "duration" && name != "filesize";
+    let kept = |name: &str| !["duration", "filesize", NOTE].contains(&name);
     properties.extend(own.unwrap_or_default().into_iter().filter(|(name, _)| kept(name)));
+    properties.push((NOTE.to_owned(), Value::String(opening.note.as_str().into())));
     let mut out = BytesMut::new();
     write_string(ON_META_DATA, &mut out);
     Value::EcmaArray(properties).encode(&mut out);
@@ -108,8 +123,8 @@ pub(crate) enum Container {
 }
 
 impl Container {
-    pub(crate) fn mp4(tracks: &[TrackSpec], out: &mut BytesMut) -> Container {
-        let recorder = Recorder::new(tracks, Time::ZERO);
+    pub(crate) fn mp4(tracks: &[TrackSpec], layout: Layout, note: &str, out: &mut BytesMut) -> Container {
+        let recorder = Recorder::with(tracks, Time::ZERO, layout, note.as_bytes());
         out.extend_from_slice(&recorder.header());
         Container::Mp4(Box::new(recorder))
     }
@@ -135,7 +150,7 @@ impl Container {
         let chunk = recorder.finish()?;
         chunk.iter().flat_map(|chunk| chunk.pieces()).for_each(|piece| out.extend_from_slice(piece));
         let last = recorder.finalize();
-        out.extend_from_slice(&last.moov);
-        Ok(Tail { patches: vec![(last.patch_at, Bytes::copy_from_slice(&last.patch))], durable: true })
+        out.extend_from_slice(&last.tail);
+        Ok(Tail { patches: vec![(last.patch_at, last.patch)] })
     }
 }

@@ -1,15 +1,20 @@
-//! Files, written by one thread that may block. Nobody waits for it but [`Disk::drain`].
+//! The way to the disk: one thread writes, another makes durable and finishes. Both may block; nobody waits for them
+//! but [`Disk::drain`].
+//!
+//! Each recording may have [`PENDING_BYTES`] on the way, all together 256 MiB; a recording beyond it ends.
 
 use crate::container::Tail;
-use crate::name::{alternatives, unfinished};
+use crate::durable::{self, Order};
+use crate::medium::{Medium, Open};
+use crate::name::unfinished;
+use crate::owner::Owner;
 use bytes::Bytes;
-use headwater_hub::{Session, Stream};
 use std::collections::HashMap;
-use std::io::{self, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -22,12 +27,8 @@ pub const PENDING_APPENDS: usize = 1024;
 /// Bytes of all recordings that may wait for the disk, likewise.
 const PENDING_TOTAL: usize = 256 << 20;
 
-/// Whom a file belongs to.
-#[derive(Clone, Debug)]
-pub(crate) struct Owner {
-    pub(crate) stream: Arc<Stream>,
-    pub(crate) session: Arc<Session>,
-}
+/// Orders that may wait for the second thread; beyond it the first one waits.
+const PENDING_ORDERS: usize = 1024;
 
 /// The way to the disk. Its queue is as long as the recordings' own bounds let it be.
 #[derive(Clone, Debug)]
@@ -48,7 +49,7 @@ enum Command {
 
 /// How a file fares.
 #[derive(Debug, Default)]
-struct Status {
+pub(crate) struct Status {
     failed: AtomicBool,
     appends: AtomicUsize,
     bytes: AtomicUsize,
@@ -58,18 +59,37 @@ struct Status {
 #[derive(Debug)]
 pub(crate) struct File {
     id: u64,
+    path: PathBuf,
     status: Arc<Status>,
     disk: Disk,
 }
 
+/// A file on the disk.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    pub(crate) medium: Arc<dyn Medium>,
+    /// The name it gets.
+    pub(crate) path: PathBuf,
+    pub(crate) owner: Owner,
+    /// Bytes written.
+    pub(crate) length: AtomicU64,
+    /// Whether some of them are not durable yet.
+    pub(crate) dirty: AtomicBool,
+    status: Arc<Status>,
+}
+
 impl Disk {
-    pub(crate) fn start() -> Disk {
+    pub(crate) fn start(open: Open) -> Disk {
         let (commands, inbox) = mpsc::channel();
+        let (orders, order_inbox) = mpsc::sync_channel(PENDING_ORDERS);
         let waiting = Arc::<AtomicUsize>::default();
-        let counter = waiting.clone();
-        let thread = std::thread::Builder::new().name("recorder".into());
-        if let Err(error) = thread.spawn(move || work(inbox, &counter)) {
-            tracing::error!(%error, "cannot start the thread that writes recordings; nothing is recorded");
+        let writer = Writer { open, waiting: waiting.clone(), files: HashMap::new(), orders };
+        let threads = [
+            std::thread::Builder::new().name("recorder".into()).spawn(move || writer.run(inbox)),
+            std::thread::Builder::new().name("recorder-sync".into()).spawn(move || durable::run(order_inbox)),
+        ];
+        if let Some(error) = threads.into_iter().find_map(Result::err) {
+            tracing::error!(%error, "cannot start the threads that write recordings; nothing is recorded");
         }
         Disk { commands, files: Arc::default(), waiting }
     }
@@ -78,8 +98,8 @@ impl Disk {
     pub(crate) fn open(&self, path: PathBuf, owner: Owner) -> File {
         let id = self.files.fetch_add(1, Ordering::Relaxed);
         let status = Arc::<Status>::default();
-        self.send(&status, Command::Open { id, path, owner, status: status.clone() });
-        File { id, status, disk: self.clone() }
+        self.send(&status, Command::Open { id, path: path.clone(), owner, status: status.clone() });
+        File { id, path, status, disk: self.clone() }
     }
 
     /// Waits until what was queued is done.
@@ -106,6 +126,11 @@ impl File {
         self.disk.send(&self.status, append);
     }
 
+    /// The name that was asked for.
+    pub(crate) fn path(&self) -> &PathBuf {
+        &self.path
+    }
+
     /// Whether the disk refused it; what it holds stays unfinished.
     pub(crate) fn has_failed(&self) -> bool {
         self.status.failed.load(Ordering::Relaxed)
@@ -130,174 +155,81 @@ impl Drop for File {
     }
 }
 
-/// A file on the disk.
-#[derive(Debug)]
-struct Writing {
-    file: std::fs::File,
-    /// The name it gets.
-    path: PathBuf,
-    owner: Owner,
+impl Writing {
+    /// Says once that the disk refused it; the recording sees it and ends.
+    pub(crate) fn failed(&self, error: &io::Error) {
+        if !self.status.failed.swap(true, Ordering::Relaxed) {
+            self.owner.stopped(&unfinished(&self.path), &error.to_string());
+        }
+    }
+
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        let at = self.length.load(Ordering::Relaxed);
+        self.medium.write_at(bytes, at)?;
+        self.length.store(at + bytes.len() as u64, Ordering::Relaxed);
+        self.dirty.store(true, Ordering::Release);
+        Ok(())
+    }
 }
 
-fn work(inbox: Receiver<Command>, waiting: &AtomicUsize) {
-    let mut files: HashMap<u64, Writing> = HashMap::new();
-    for command in inbox {
-        match command {
-            Command::Open { id, path, owner, status } => match open(&path) {
-                Ok((file, path)) => {
-                    files.insert(id, Writing { file, path, owner });
+/// The thread that writes.
+struct Writer {
+    open: Open,
+    waiting: Arc<AtomicUsize>,
+    files: HashMap<u64, Arc<Writing>>,
+    orders: SyncSender<Order>,
+}
+
+impl Writer {
+    fn run(mut self, inbox: Receiver<Command>) {
+        for command in inbox {
+            match command {
+                Command::Open { id, path, owner, status } => self.open(id, path, owner, status),
+                Command::Append { id, bytes, status } => {
+                    self.append(id, &bytes);
+                    status.appends.fetch_sub(1, Ordering::Relaxed);
+                    status.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+                    self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
                 }
-                Err(error) => failed(&owner, &path, &error, &status),
-            },
-            Command::Append { id, bytes, status } => {
-                append(&mut files, id, &bytes, &status);
-                status.appends.fetch_sub(1, Ordering::Relaxed);
-                status.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
-                waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
-            }
-            Command::Finish { id, tail, duration } => {
-                if let Some(writing) = files.remove(&id) {
-                    finish(writing, &tail, duration);
+                Command::Finish { id, tail, duration } => {
+                    if let Some(writing) = self.files.remove(&id) {
+                        self.order(Order::Finish { writing, tail, duration });
+                    }
                 }
-            }
-            Command::Abandon { id } => {
-                files.remove(&id);
-            }
-            Command::Drained(done) => {
-                done.send(()).ok(); // nobody waits any more
+                Command::Abandon { id } => {
+                    self.files.remove(&id);
+                }
+                Command::Drained(done) => self.order(Order::Drained(done)),
             }
         }
     }
-}
 
-fn append(files: &mut HashMap<u64, Writing>, id: u64, bytes: &[u8], status: &Status) {
-    let Some(writing) = files.get_mut(&id) else { return };
-    if let Err(error) = writing.file.write_all(bytes) {
-        failed(&writing.owner, &unfinished(&writing.path), &error, status);
-        files.remove(&id);
-    }
-}
-
-/// The one word about a recording that the disk refuses.
-fn failed(owner: &Owner, path: &Path, error: &io::Error, status: &Status) {
-    status.failed.store(true, Ordering::Relaxed);
-    tracing::error!(
-        stream = %owner.stream.name(), session = %owner.session.id(), path = %path.display(), %error,
-        "the recording stops: its file cannot be written; the stream goes on; check space and permissions of dvr_path"
-    );
-}
-
-/// Opens `path` with `.tmp` behind it, or a name like it: neither a finished nor an unfinished file is touched.
-fn open(path: &Path) -> io::Result<(std::fs::File, PathBuf)> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)?;
-    }
-    for name in alternatives(path) {
-        let aside = unfinished(&name);
-        let file = match std::fs::OpenOptions::new().write(true).create_new(true).open(&aside) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            file => file?,
-        };
-        if !name.try_exists()? {
-            note_other_name(path, &name);
-            return Ok((file, name));
-        }
-        std::fs::remove_file(&aside)?;
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
-fn note_other_name(wanted: &Path, name: &Path) {
-    if wanted != name {
-        tracing::warn!(
-            wanted = %wanted.display(), file = %name.display(),
-            "a file of the recording's name exists and is kept (3082): the recording takes another name; put [timestamp] into dvr_path"
-        );
-    }
-}
-
-fn finish(mut writing: Writing, tail: &Tail, duration: Duration) {
-    let result = complete(&mut writing.file, tail).and_then(|bytes| Ok((settle(&writing.path)?, bytes)));
-    match result {
-        Ok((file, bytes)) => {
-            let Owner { stream, session } = writing.owner;
-            tracing::info!(
-                stream = %stream.name(), session = %session.id(), file = %file.display(), bytes,
-                seconds = duration.as_secs_f64(), "recorded"
-            );
-            stream.recorded(&session, file, duration, bytes);
-        }
-        Err(error) => failed(&writing.owner, &unfinished(&writing.path), &error, &Status::default()),
-    }
-}
-
-/// Writes the patches; gives the file's length.
-fn complete(file: &mut std::fs::File, tail: &Tail) -> io::Result<u64> {
-    if tail.durable {
-        file.sync_data()?;
-    }
-    for (at, bytes) in &tail.patches {
-        file.seek(SeekFrom::Start(*at))?;
-        file.write_all(bytes)?;
-    }
-    file.seek(SeekFrom::End(0))
-}
-
-/// Takes the `.tmp` away, never over another file.
-fn settle(path: &Path) -> io::Result<PathBuf> {
-    let aside = unfinished(path);
-    for name in alternatives(path) {
-        match std::fs::hard_link(&aside, &name) {
-            Ok(()) => {
-                std::fs::remove_file(&aside)?;
-                return Ok(name);
+    fn open(&mut self, id: u64, path: PathBuf, owner: Owner, status: Arc<Status>) {
+        match (self.open)(&path) {
+            Ok((medium, path)) => {
+                let (length, dirty) = (AtomicU64::new(0), AtomicBool::new(false));
+                let writing = Arc::new(Writing { medium, path, owner, length, dirty, status });
+                self.order(Order::Keep(Arc::downgrade(&writing)));
+                self.files.insert(id, writing);
             }
-            Err(_) if name.try_exists()? => {}
-            // A file system without links.
-            Err(_) => {
-                std::fs::rename(&aside, &name)?;
-                return Ok(name);
+            Err(error) => {
+                status.failed.store(true, Ordering::Relaxed);
+                owner.stopped(&path, &error.to_string());
             }
         }
     }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_file_is_overwritten() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("live/a.flv");
-        let (_first, name) = open(&path).unwrap();
-        assert_eq!(name, path);
-        let (_second, other) = open(&path).unwrap();
-        assert_eq!(other, dir.path().join("live/a-1.flv"), "the first is still being written");
-        assert_eq!(settle(&name).unwrap(), path);
-        let (_third, other) = open(&path).unwrap();
-        assert_eq!(other, dir.path().join("live/a-2.flv"));
-        std::fs::write(&other, b"somebody else's").unwrap();
-        assert_eq!(settle(&other).unwrap(), dir.path().join("live/a-2-1.flv"));
-        assert_eq!(std::fs::read(&other).unwrap(), b"somebody else's");
+    fn append(&mut self, id: u64, bytes: &[u8]) {
+        let Some(writing) = self.files.get(&id) else { return };
+        if let Err(error) = writing.append(bytes) {
+            writing.failed(&error);
+            if let Some(writing) = self.files.remove(&id) {
+                self.order(Order::Salvage(writing));
+            }
+        }
     }
 
-    #[test]
-    fn patches_leave_the_rest() {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut file, name) = open(&dir.path().join("a.flv")).unwrap();
-        file.write_all(b"0123456789").unwrap();
-        let patches = vec![(2, Bytes::from_static(b"ab")), (9, Bytes::from_static(b"z"))];
-        assert_eq!(complete(&mut file, &Tail { patches, durable: true }).unwrap(), 10);
-        assert_eq!(std::fs::read(settle(&name).unwrap()).unwrap(), b"01ab45678z");
-        assert!(!unfinished(&name).exists());
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_made_is_an_error() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("file"), b"").unwrap();
-        assert!(open(&dir.path().join("file/a.flv")).is_err());
+    fn order(&self, order: Order) {
+        self.orders.send(order).ok(); // the other thread ends with this one only
     }
 }

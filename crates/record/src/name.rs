@@ -1,27 +1,36 @@
 //! Names of files: the template `dvr_path`, and names that are still free.
 
 use chrono::{DateTime, Local, Utc};
-use headwater_conf::{date_format, fill_template};
+use headwater_conf::{DvrFormat, date_format, fill_template};
 use headwater_hub::StreamName;
 use std::path::{Path, PathBuf};
-
-/// What is appended to a `dvr_path` that is a directory (srs-interfaces 2.13).
-const IN_DIRECTORY: &str = "/[stream].[timestamp].flv";
 
 /// How a file is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
     Flv,
-    Mp4,
+    Mp4(headwater_mp4::Layout),
 }
 
-/// `dvr_path` as a template for files, and their layout by its suffix.
-pub(crate) fn template(dvr_path: &str) -> (String, Layout) {
-    if dvr_path.ends_with(".mp4") {
-        return (dvr_path.to_owned(), Layout::Mp4);
+impl Layout {
+    fn suffix(self) -> &'static str {
+        if self == Layout::Flv { ".flv" } else { ".mp4" }
     }
-    let directory = if dvr_path.ends_with(".flv") { "" } else { IN_DIRECTORY };
-    (format!("{}{directory}", dvr_path.trim_end_matches('/')), Layout::Flv)
+}
+
+/// `dvr_path` as a template for files, and their layout by `dvr_format` or its suffix. A path without a suffix is a
+/// directory (srs-interfaces 2.13).
+pub(crate) fn template(dvr_path: &str, format: DvrFormat) -> (String, Layout) {
+    let layout = match format {
+        DvrFormat::Fmp4 => Layout::Mp4(headwater_mp4::Layout::Fragmented),
+        DvrFormat::Mp4 => Layout::Mp4(headwater_mp4::Layout::Plain),
+        DvrFormat::Auto if dvr_path.ends_with(".mp4") => Layout::Mp4(headwater_mp4::Layout::Plain),
+        DvrFormat::Flv | DvrFormat::Auto => Layout::Flv,
+    };
+    if dvr_path.ends_with(".flv") || dvr_path.ends_with(".mp4") {
+        return (dvr_path.to_owned(), layout);
+    }
+    (format!("{}/[stream].[timestamp]{}", dvr_path.trim_end_matches('/'), layout.suffix()), layout)
 }
 
 /// The file of a stream that begins at `at`. The stream's names are safe; the template is the operator's.
@@ -75,10 +84,17 @@ mod tests {
     }
 
     #[test]
-    fn the_suffix_tells_the_layout() {
-        assert_eq!(template("/a/[stream].mp4"), ("/a/[stream].mp4".into(), Layout::Mp4));
-        assert_eq!(template("/a/b.flv"), ("/a/b.flv".into(), Layout::Flv));
-        assert_eq!(template("/a/b/"), ("/a/b/[stream].[timestamp].flv".into(), Layout::Flv));
+    fn the_suffix_tells_the_layout_unless_the_format_does() {
+        use headwater_mp4::Layout::{Fragmented, Plain};
+        let of = |path| template(path, DvrFormat::Auto);
+        assert_eq!(of("/a/[stream].mp4"), ("/a/[stream].mp4".into(), Layout::Mp4(Plain)));
+        assert_eq!(of("/a/b.flv"), ("/a/b.flv".into(), Layout::Flv));
+        assert_eq!(of("/a/b/"), ("/a/b/[stream].[timestamp].flv".into(), Layout::Flv));
+        assert_eq!(template("/a.mp4", DvrFormat::Fmp4), ("/a.mp4".into(), Layout::Mp4(Fragmented)));
+        assert_eq!(
+            template("/a", DvrFormat::Mp4),
+            ("/a/[stream].[timestamp].mp4".into(), Layout::Mp4(Plain))
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the configuration asks for, when a file ends, and where on its timeline a frame lies.
 
 use crate::name::{self, Layout};
-use headwater_conf::{Dvr, TimeJitter};
+use headwater_conf::{Conf, Dvr, TimeJitter};
 use headwater_hub::StreamName;
 use headwater_media::{Frame, Time, Track};
 
@@ -18,7 +18,7 @@ const STEP: Time = Time::from_millis(40);
 const PICTURES_GONE: Time = Time::from_millis(10_000);
 
 /// What the configuration says about one vhost's recordings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
     /// Template of file names.
     pub(crate) path: String,
@@ -32,8 +32,14 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// What `conf` says about a stream's recording; `None` when it is not recorded.
+    pub(crate) fn of(conf: &Conf, name: &StreamName) -> Option<Settings> {
+        let vhost = conf.vhost(name.vhost()).filter(|vhost| vhost.dvr.enabled)?;
+        applies(&vhost.dvr.dvr_apply, name).then(|| Settings::new(&vhost.dvr, conf.log.utc))
+    }
+
     pub(crate) fn new(dvr: &Dvr, utc: bool) -> Settings {
-        let (path, layout) = name::template(&dvr.dvr_path);
+        let (path, layout) = name::template(&dvr.dvr_path, dvr.dvr_format);
         Settings {
             path,
             layout,
@@ -60,7 +66,7 @@ impl Settings {
 }
 
 /// Whether `dvr_apply` names the stream: `all`, or its `app/stream`.
-pub(crate) fn applies(apply: &[String], name: &StreamName) -> bool {
+fn applies(apply: &[String], name: &StreamName) -> bool {
     let own = format!("{}/{}", name.app(), name.stream());
     apply.iter().any(|entry| entry == "all" || *entry == own)
 }

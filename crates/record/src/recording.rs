@@ -1,8 +1,9 @@
 //! The task that records one publish.
 
 use crate::container::{Container, FlvFile, Opening};
-use crate::disk::{Disk, File, Owner};
+use crate::disk::{Disk, File};
 use crate::name::{self, Layout};
+use crate::owner::Owner;
 use crate::plan::{Settings, Timeline};
 use bytes::BytesMut;
 use chrono::Utc;
@@ -23,7 +24,7 @@ const SETTLE_FRAMES: usize = 512;
 const GATHER_BYTES: usize = 64 << 10;
 
 /// …or this much time: what a kill may lose of an FLV file.
-const GATHER: Time = Time::from_millis(500);
+const GATHER: Time = Time::from_millis(250);
 
 /// Records one publish, from its first frame to its last.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl Recording {
         disk: Disk,
     ) -> Recording {
         Recording {
-            owner: Owner { stream: stream.clone(), session: session.clone() },
+            owner: Owner::new(stream, session),
             wait_key: settings.wait_keyframe,
             settings,
             disk,
@@ -91,12 +92,22 @@ impl Recording {
         }
     }
 
-    /// Records until the publisher leaves, or the server.
-    pub(crate) async fn run(mut self, frames: FrameReader, mut closing: watch::Receiver<bool>) {
+    /// Records until the publisher leaves, or until it is told to stop.
+    pub(crate) async fn run(mut self, frames: FrameReader, mut stopping: watch::Receiver<bool>) {
+        let stopped = async {
+            if stopping.wait_for(|stop| *stop).await.is_err() {
+                std::future::pending::<()>().await; // nobody is left who could tell
+            }
+        };
         tokio::select! {
             () = self.read(frames) => {}
-            _ = closing.wait_for(|closing| *closing) => {}
+            () = stopped => {}
         }
+        self.end();
+    }
+
+    /// Finishes what there is.
+    pub(crate) fn end(mut self) {
         self.settle();
         self.finish();
     }
@@ -168,15 +179,12 @@ impl Recording {
         self.describe(&frame);
         match self.settings.layout {
             Layout::Flv => self.aside(&frame),
-            Layout::Mp4 => {
-                self.wait_key |= self.video.seen;
-                self.finish();
-            }
+            Layout::Mp4(_) => self.go_on_in_another(),
         }
     }
 
     fn describe(&mut self, frame: &Frame) {
-        let mp4 = self.settings.layout == Layout::Mp4;
+        let mp4 = self.settings.layout != Layout::Flv;
         let stream = self.owner.stream.clone();
         let lane = self.lane(frame.track);
         lane.seen = true;
@@ -199,9 +207,8 @@ impl Recording {
         if first {
             let late = self.early.is_none() && !frame.codec.needs_config();
             self.describe(&frame);
-            if late && self.settings.layout == Layout::Mp4 {
-                self.wait_key |= self.video.seen;
-                self.finish(); // the next file has the new track
+            if late && self.settings.layout != Layout::Flv {
+                self.go_on_in_another(); // which has the new track
             }
         }
         let Some(early) = &mut self.early else { return self.media(&frame) };
@@ -231,8 +238,15 @@ impl Recording {
         }
         if !self.write(frame) {
             // The file cannot hold it: another can, from its next key frame on.
+            self.go_on_in_another();
+        }
+    }
+
+    /// Ends the file at hand; the next begins with a key frame.
+    fn go_on_in_another(&mut self) {
+        if self.open.is_some() {
             self.finish();
-            self.wait_key = self.video.seen;
+            self.wait_key |= self.video.seen;
         }
     }
 
@@ -240,7 +254,7 @@ impl Recording {
     fn begin(&mut self, frame: &Frame) -> bool {
         let tracks: Vec<TrackSpec> =
             [&self.video.spec, &self.audio.spec].into_iter().flatten().cloned().collect();
-        if self.settings.layout == Layout::Mp4 && tracks.is_empty() {
+        if self.settings.layout != Layout::Flv && tracks.is_empty() {
             return false;
         }
         let mut timeline = Timeline::new(self.settings.jitter, frame.dts);
@@ -250,11 +264,12 @@ impl Recording {
             configs: [&self.audio.config, &self.video.config].into_iter().flatten().collect(),
             audio: self.audio.seen,
             video: self.video.seen,
+            note: self.owner.note(),
         };
         self.out.clear();
         let container = match self.settings.layout {
             Layout::Flv => Container::Flv(FlvFile::start(&opening, start, &mut self.out)),
-            Layout::Mp4 => Container::mp4(&tracks, &mut self.out),
+            Layout::Mp4(layout) => Container::mp4(&tracks, layout, &opening.note, &mut self.out),
         };
         let path = name::path(&self.settings.path, self.owner.stream.name(), Utc::now(), self.settings.utc);
         let file = self.disk.open(path, self.owner.clone());
@@ -289,10 +304,7 @@ impl Recording {
             self.off = true;
             self.open = None;
         } else if open.file.is_behind() {
-            tracing::error!(
-                stream = %self.owner.stream.name(),
-                "the recording stops: the disk of dvr_path is too slow; the stream goes on"
-            );
+            self.owner.stopped(open.file.path(), "the disk is too slow");
             self.off = true;
             self.finish();
         }
