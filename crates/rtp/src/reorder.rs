@@ -176,7 +176,8 @@ mod tests {
     #[test]
     fn time_declares_a_gap_lost() {
         let mut reorder = Reorder::new(LIMITS);
-        [1, 4].into_iter().for_each(|n| drop(reorder.push(Time::from_millis(7), n, n)));
+        let pushed = [1, 4].map(|n| reorder.push(Time::from_millis(7), n, n));
+        assert_eq!(pushed, [Pushed::Kept; 2]);
         assert_eq!(drain(&mut reorder, 106), [packet(1)]);
         assert_eq!(reorder.deadline(), Some(Time::from_millis(107)));
         assert_eq!(drain(&mut reorder, 107), [Ordered::Lost(0x1_0002, 2), packet(4)]);
@@ -217,7 +218,8 @@ mod tests {
     #[test]
     fn the_wrap_is_crossed() {
         let mut reorder = Reorder::new(LIMITS);
-        [0xffff, 1, 0].into_iter().for_each(|n| drop(reorder.push(Time::ZERO, n, n)));
+        let pushed = [0xffff, 1, 0].map(|n| reorder.push(Time::ZERO, n, n));
+        assert_eq!(pushed, [Pushed::Kept; 3]);
         let out = drain(&mut reorder, 0);
         let expected = [(0x1_ffff, 0xffff), (0x2_0000, 0), (0x2_0001, 1)];
         assert_eq!(out, expected.map(|(extended, n)| Ordered::Packet(extended, n)));

@@ -6,6 +6,7 @@ mod mp4;
 mod mpeg_ts;
 mod reader;
 mod rtmp;
+mod rtp;
 mod session;
 
 use crate::Target;
@@ -23,6 +24,16 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rtmp_url", run: rtmp::run_url, seeds: rtmp::seeds_url },
     Target { name: "rtmp_server", run: session::run_server, seeds: session::seeds_server },
     Target { name: "rtmp_client", run: session::run_client, seeds: session::seeds_client },
+    Target { name: "rtp", run: rtp::run, seeds: rtp::seeds },
+    Target { name: "rtp_order", run: rtp::run_order, seeds: rtp::seeds_order },
+    Target { name: "rtcp", run: rtp::run_rtcp, seeds: rtp::seeds_rtcp },
+    Target { name: "rtp_h264", run: rtp::run_h264, seeds: rtp::seeds_h264 },
+    Target { name: "rtp_hevc", run: rtp::run_hevc, seeds: rtp::seeds_hevc },
+    Target { name: "rtp_av1", run: rtp::run_av1, seeds: rtp::seeds_av1 },
+    Target { name: "rtp_vp9", run: rtp::run_vp9, seeds: rtp::seeds_vp9 },
+    Target { name: "rtp_vp8", run: rtp::run_vp8, seeds: rtp::seeds_vp8 },
+    Target { name: "rtp_aac", run: rtp::run_aac, seeds: rtp::seeds_aac },
+    Target { name: "rtp_latm", run: rtp::run_latm, seeds: rtp::seeds_latm },
     Target { name: "conf", run: conf::run, seeds: conf::seeds },
     Target { name: "http_head", run: http_head::run, seeds: http_head::seeds },
 ];

@@ -127,3 +127,62 @@ impl Assemble for Depacketizer {
         self.fragments = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::hex;
+    use crate::{Damage, Depacketizer, Event, Format, Incoming, Unit};
+    use headwater_media::Kind;
+    use headwater_media::codec::aac;
+
+    fn push(payloads: &[(u64, u32, bool, &str)]) -> Vec<Event> {
+        let mut depacketizer = Depacketizer::configured(Format::Aac, aac::Config::lc(44_100, 2).write());
+        let mut out = Vec::new();
+        for &(sequence, timestamp, marker, payload) in payloads {
+            depacketizer.push(&Incoming { sequence, timestamp, marker, payload: hex(payload) }, &mut out);
+        }
+        out
+    }
+
+    fn sound(payload: &str, timestamp: u32) -> Event {
+        Event::Unit(Unit { kind: Kind::Key, payload: hex(payload), timestamp })
+    }
+
+    #[test]
+    fn several_access_units_in_a_packet() {
+        // AU-headers-length 32 bits; sizes 2 and 1, index and index-delta 0 (RFC 3640 3.2.1, 3.3.6).
+        let out = push(&[(1, 500, true, "0020 0010 0008 aabb cc")]);
+        assert!(matches!(&out[0], Event::Unit(unit) if unit.kind == Kind::Config));
+        assert_eq!(out[1..], [sound("aabb", 500), sound("cc", 1524)]);
+    }
+
+    #[test]
+    fn a_fragmented_access_unit() {
+        let fragments =
+            [(1, 0, false, "0010 0018 aa"), (2, 0, false, "0010 0018 bb"), (3, 0, true, "0010 0018 cc")];
+        assert_eq!(push(&fragments)[1..], [sound("aabbcc", 0)]);
+        let dropped = |why| Event::Dropped { timestamp: 0, why };
+        assert_eq!(
+            push(&[fragments[0], fragments[2]]),
+            [Event::Lost { packets: 1 }, dropped(Damage::Missing)]
+        );
+        assert_eq!(
+            push(&fragments[1..]),
+            [dropped(Damage::Malformed("AAC fragment"))],
+            "joined in the middle"
+        );
+        let next = (5, 1024, true, "0010 0008 dd");
+        let lost = [(0, 0, true, "0010 0008 dd"), fragments[1], fragments[2], next];
+        let out = push(&lost);
+        let expected = [Event::Lost { packets: 1 }, dropped(Damage::Missing), Event::Lost { packets: 1 }];
+        assert_eq!(out[2..5], expected);
+        assert_eq!(out[5..], [sound("dd", 1024)]);
+    }
+
+    #[test]
+    fn interleaving_is_not_spoken() {
+        let out = push(&[(1, 0, true, "0010 0009 aa // AU-Index 1")]);
+        let why = Damage::Unsupported("interleaving of AAC");
+        assert_eq!(out, [Event::Dropped { timestamp: 0, why }]);
+    }
+}

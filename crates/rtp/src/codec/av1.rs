@@ -319,3 +319,86 @@ impl Assemble for Depacketizer {
         self.key = false;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::hex;
+    use crate::{Damage, Depacketizer, Event, Format, Incoming, Packetizer, Payloads, Unit};
+    use headwater_media::codec::av1::Config;
+    use headwater_media::{Codec, Kind, Time};
+
+    /// Sequence header by SVT-AV1 with its size, and as RTP has it.
+    const SIZED: &str = "0a0b 000000043cfecc02f80040";
+    const BARE: &str = "08 000000043cfecc02f80040";
+
+    fn push(payloads: &[(u64, bool, &str)]) -> Vec<Event> {
+        let mut depacketizer = Depacketizer::new(Format::Av1);
+        let mut out = Vec::new();
+        for &(sequence, marker, payload) in payloads {
+            let timestamp = 7;
+            depacketizer.push(&Incoming { sequence, timestamp, marker, payload: hex(payload) }, &mut out);
+        }
+        out
+    }
+
+    fn units(events: &[Event]) -> Vec<(Kind, &[u8])> {
+        let units = events.iter().filter_map(|event| match event {
+            Event::Unit(unit) => Some((unit.kind, unit.payload.as_ref())),
+            _ => None,
+        });
+        units.collect()
+    }
+
+    #[test]
+    fn elements_with_and_without_count() {
+        let key = hex(&format!("{SIZED} 3203 10aabb"));
+        let counted = format!("28 0c {BARE} 30 10aabb // W=2 N=1 (4.4): the second element has no length");
+        let uncounted = format!("08 0c {BARE} 04 30 10aabb // W=0: both have one");
+        let sized =
+            format!("08 0d {SIZED} 05 32 03 10aabb // with obu_has_size_field, which senders should not");
+        for payload in [counted, uncounted, sized] {
+            let events = push(&[(1, true, &payload)]);
+            let [(Kind::Config, config), unit] = units(&events)[..] else { panic!("{payload}: {events:?}") };
+            assert_eq!(unit, (Kind::Key, &key[..]));
+            let config = Config::parse(&config.to_vec().into()).unwrap();
+            assert_eq!((config.obus, config.level), (hex(SIZED), 0));
+        }
+    }
+
+    #[test]
+    fn an_obu_in_three_packets() {
+        let first = format!("48 0c {BARE} 03 30 10aa // Y=1: the last element goes on");
+        let events =
+            push(&[(1, false, &first), (2, false, "d0 bb // Z=1 Y=1 W=1"), (3, true, "90 cc // Z=1")]);
+        let key = hex(&format!("{SIZED} 3204 10aabbcc"));
+        assert_eq!(units(&events)[1], (Kind::Key, &key[..]));
+    }
+
+    #[test]
+    fn fragments_must_meet() {
+        let malformed = Event::Dropped { timestamp: 7, why: Damage::Malformed("OBU fragment") };
+        assert_eq!(push(&[(1, false, "58 30 // Y=1"), (2, true, "10 31 // Z=0")]), [malformed.clone()]);
+        assert_eq!(push(&[(1, true, "58 30 // Y=1, and the unit ends")]), [malformed]);
+        let unconfigured = Event::Dropped { timestamp: 7, why: Damage::Unconfigured };
+        assert_eq!(push(&[(1, true, "10 30 30 // no sequence header")]), [unconfigured]);
+    }
+
+    #[test]
+    fn a_sequence_header_goes_before_key_frames() {
+        let mut packetizer = Packetizer::new(Format::Av1, 64);
+        let mut payloads = Payloads::default();
+        let mut send = |kind, payload: &str| {
+            let unit = Unit { kind, payload: hex(payload), timestamp: 0 };
+            packetizer.frame(&unit.into_frame(Codec::Av1, Time::ZERO), &mut payloads).unwrap();
+            let bytes = payloads.iter().map(|payload| payload.slices().collect::<Vec<_>>().concat());
+            bytes.collect::<Vec<_>>()
+        };
+        assert!(send(Kind::Config, &format!("81000c00 {SIZED}")).is_empty());
+        let key = hex(&format!("08 0c {BARE} 03 30 10aa"));
+        assert_eq!(send(Kind::Key, "1200 3202 10aa"), [key.clone()], "without the temporal delimiter");
+        assert_eq!(send(Kind::Key, &format!("{SIZED} 3202 10aa")), [key]);
+        assert_eq!(send(Kind::Inter, "3202 30aa"), [hex("00 03 30 30aa")]);
+        let cut = send(Kind::Inter, &format!("3242 30{}", "aa".repeat(65)));
+        assert_eq!((cut[0][0], cut[0].len(), cut[1].clone()), (0x50, 64, hex("80 04 aaaaaaaa").to_vec()));
+    }
+}

@@ -102,3 +102,47 @@ fn read_frame<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::hex;
+    use crate::{Damage, Depacketizer, Event, Format, Incoming, Unit};
+    use headwater_media::Kind;
+    use headwater_media::codec::aac;
+
+    /// AAC-LC, 48 kHz, stereo, two frames an element: version 0, same framing, numSubFrames 1, one program, one layer,
+    /// then AudioSpecificConfig 1190 from bit 15 on, frameLengthType 0, buffer fullness ff, no more.
+    const CONFIG: &str = "41 00 23 20 1f e0";
+
+    fn push(config: &str, payloads: &[(u64, bool, &str)]) -> Vec<Event> {
+        let mut depacketizer = Depacketizer::configured(Format::Latm, hex(config));
+        let mut out = Vec::new();
+        for &(sequence, marker, payload) in payloads {
+            depacketizer.push(&Incoming { sequence, timestamp: 0, marker, payload: hex(payload) }, &mut out);
+        }
+        out
+    }
+
+    #[test]
+    fn elements_of_two_frames() {
+        let long = "bb".repeat(256);
+        let element = format!("02 aaaa ff01 {long}");
+        let (first, second) = element.split_at(21);
+        let unit = |kind, payload, timestamp| Event::Unit(Unit { kind, payload, timestamp });
+        let expected = [
+            unit(Kind::Config, aac::Config::lc(48_000, 2).write(), 0),
+            unit(Kind::Key, hex("aaaa"), 0),
+            unit(Kind::Key, hex(&long), 1024),
+        ];
+        assert_eq!(push(CONFIG, &[(1, false, first), (2, true, second)]), expected);
+    }
+
+    #[test]
+    fn what_is_broken_is_dropped() {
+        let dropped = |why| [Event::Dropped { timestamp: 0, why }];
+        let malformed = Damage::Malformed("audioMuxElement");
+        assert_eq!(push(CONFIG, &[(1, true, "02 aaaa 05 bb")]), dropped(malformed));
+        assert_eq!(push(CONFIG, &[(1, true, "01 aa 01 bb cc")]), dropped(malformed));
+        assert_eq!(push("c1", &[(1, true, "01 aa")]), dropped(Damage::Unconfigured));
+    }
+}

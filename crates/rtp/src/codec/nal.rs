@@ -499,3 +499,197 @@ impl Assemble for Depacketizer {
         self.fresh.iter_mut().for_each(Vec::clear);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::{avc_config, hevc_config, hex};
+    use crate::{Damage, Depacketizer, Event, Format, Incoming, Packetizer, Payloads, Unit};
+    use bytes::Bytes;
+    use headwater_media::codec::avc;
+    use headwater_media::{Codec, Frame, Kind, Time};
+
+    const H264: Format = Format::H264 { single: false };
+
+    fn push(depacketizer: &mut Depacketizer, packets: &[(u64, u32, bool, &str)]) -> Vec<Event> {
+        let mut out = Vec::new();
+        for &(sequence, timestamp, marker, payload) in packets {
+            depacketizer.push(&Incoming { sequence, timestamp, marker, payload: hex(payload) }, &mut out);
+        }
+        out
+    }
+
+    fn unit(kind: Kind, payload: Bytes, timestamp: u32) -> Event {
+        Event::Unit(Unit { kind, payload, timestamp })
+    }
+
+    fn frame(codec: Codec, kind: Kind, payload: &str) -> Frame {
+        Unit { kind, payload: hex(payload), timestamp: 0 }.into_frame(codec, Time::ZERO)
+    }
+
+    fn sent(packetizer: &mut Packetizer, frame: &Frame) -> Vec<Vec<u8>> {
+        let mut payloads = Payloads::default();
+        packetizer.frame(frame, &mut payloads).unwrap();
+        let markers: Vec<bool> = payloads.iter().map(|payload| payload.marker).collect();
+        assert!(
+            markers.iter().rev().enumerate().all(|(at, &marker)| marker == (at == 0)),
+            "only the last is marked"
+        );
+        payloads.iter().map(|payload| payload.slices().collect::<Vec<_>>().concat()).collect()
+    }
+
+    #[test]
+    fn h264_fields() {
+        let mut depacketizer = Depacketizer::new(H264);
+        let out = push(
+            &mut depacketizer,
+            &[
+                (
+                    1,
+                    0,
+                    false,
+                    "78 0009 6742c00ada0280bfe5 0004 68ce3c80 // STAP-A, NRI 3 (RFC 6184 5.7.1): SPS, PPS",
+                ),
+                (2, 0, false, "7c 85 8884 // FU-A (5.8): start, type 5"),
+                (3, 0, false, "7c 05 0010 // middle"),
+                (4, 0, true, "7c 45 20 // end"),
+                (5, 9, true, "09f0 // AUD alone: no picture"),
+                (6, 18, true, "419a // single NAL unit (5.6)"),
+            ],
+        );
+        let expected = [
+            unit(Kind::Config, avc_config(), 0),
+            unit(Kind::Key, hex("00000006 65 8884 0010 20"), 0),
+            unit(Kind::Inter, hex("00000002 419a"), 18),
+        ];
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn hevc_fields() {
+        let mut depacketizer = Depacketizer::configured(Format::Hevc, hevc_config());
+        let out = push(
+            &mut depacketizer,
+            &[
+                (1, 0, false, "6001 0003 4e0105 0003 460150 // AP (RFC 7798 4.4.2): SEI, AUD"),
+                (2, 0, false, "6201 93 af // FU (4.4.3): start, type 19"),
+                (3, 0, true, "6201 53 0b // end"),
+                (4, 9, true, "0201d0 // single NAL unit (4.4.1)"),
+                (5, 18, true, "6401 00 // PACI (4.4.4)"),
+            ],
+        );
+        let unsupported = Damage::Unsupported("an interleaved or extended packet type");
+        let expected = [
+            unit(Kind::Config, hevc_config(), 0),
+            unit(Kind::Key, hex("00000003 4e0105 00000004 2601 af0b"), 0),
+            unit(Kind::Inter, hex("00000003 0201d0"), 9),
+            Event::Dropped { timestamp: 18, why: unsupported },
+        ];
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn small_units_share_a_packet_and_large_ones_are_cut() {
+        let mut packetizer = Packetizer::new(H264, 64);
+        let config = Unit { kind: Kind::Config, payload: avc_config(), timestamp: 0 };
+        assert!(sent(&mut packetizer, &config.into_frame(Codec::H264, Time::ZERO)).is_empty());
+        let slice = "00".repeat(64);
+        let key = frame(Codec::H264, Kind::Key, &format!("00000002 09f0 00000002 0605 00000041 65{slice}"));
+        let payloads = sent(&mut packetizer, &key);
+        assert_eq!(
+            payloads[0],
+            hex("78 0009 6742c00ada0280bfe5 0004 68ce3c80 0002 0605"),
+            "the AUD is left out"
+        );
+        assert_eq!((payloads[1][..3].to_vec(), payloads[1].len()), (hex("7c8500").to_vec(), 64));
+        assert_eq!(payloads[2], hex("7c45 0000"));
+    }
+
+    #[test]
+    fn parameter_sets_in_a_frame_are_not_doubled() {
+        let mut packetizer = Packetizer::new(H264, 64);
+        let config = Unit { kind: Kind::Config, payload: avc_config(), timestamp: 0 };
+        sent(&mut packetizer, &config.into_frame(Codec::H264, Time::ZERO));
+        let key = frame(Codec::H264, Kind::Key, "00000004 6742c00b 00000002 68cf 00000001 65");
+        assert_eq!(sent(&mut packetizer, &key), [hex("78 0004 6742c00b 0002 68cf 0001 65")]);
+    }
+
+    #[test]
+    fn mode_0_sends_whole_units_only() {
+        let mut packetizer = Packetizer::new(Format::H264 { single: true }, 64);
+        let two = frame(Codec::H264, Kind::Inter, "00000002 0605 00000002 419a");
+        assert_eq!(sent(&mut packetizer, &two), [hex("0605"), hex("419a")]);
+        let large = frame(Codec::H264, Kind::Inter, &format!("00000041 41{}", "00".repeat(64)));
+        let mut payloads = Payloads::default();
+        assert!(packetizer.frame(&large, &mut payloads).is_err());
+        assert!(payloads.is_empty());
+    }
+
+    #[test]
+    fn lengths_are_as_the_record_says() {
+        let mut config = avc::Config::parse(&avc_config()).unwrap();
+        config.length_size = 2;
+        let mut packetizer = Packetizer::new(H264, 64);
+        let config = Unit { kind: Kind::Config, payload: config.write(), timestamp: 0 };
+        sent(&mut packetizer, &config.into_frame(Codec::H264, Time::ZERO));
+        assert_eq!(sent(&mut packetizer, &frame(Codec::H264, Kind::Inter, "0002 419a")), [hex("419a")]);
+    }
+
+    #[test]
+    fn a_hole_drops_its_frame_and_a_doubtful_next_one() {
+        let mut depacketizer = Depacketizer::configured(H264, avc_config());
+        let out = push(
+            &mut depacketizer,
+            &[
+                (1, 0, true, "6588"),
+                (2, 10, false, "5c 81 88 // start of a slice"),
+                (4, 10, true, "5c 41 88 // its end; the middle is missing"),
+                (6, 20, true, "419a // was it the first?"),
+                (7, 30, true, "419b"),
+                (9, 40, false, "67 42c00ada0280bfe5 // begins an access unit for sure"),
+                (10, 40, true, "6588"),
+            ],
+        );
+        let dropped = |timestamp| Event::Dropped { timestamp, why: Damage::Missing };
+        let expected = [
+            unit(Kind::Config, avc_config(), 0),
+            unit(Kind::Key, hex("00000002 6588"), 0),
+            Event::Lost { packets: 1 },
+            dropped(10),
+            Event::Lost { packets: 1 },
+            dropped(20),
+            unit(Kind::Inter, hex("00000002 419b"), 30),
+            Event::Lost { packets: 1 },
+            unit(Kind::Key, hex("00000002 6588"), 40),
+        ];
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn a_stream_joined_in_the_middle_waits_for_its_configuration() {
+        let out = push(&mut Depacketizer::new(H264), &[(1, 0, true, "5c 01 88"), (2, 9, true, "419a")]);
+        let expected = [
+            Event::Dropped { timestamp: 0, why: Damage::Missing },
+            Event::Dropped { timestamp: 9, why: Damage::Unconfigured },
+        ];
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn a_new_configuration_is_told_once() {
+        let mut depacketizer = Depacketizer::configured(H264, avc_config());
+        let sets = "78 0009 6742c014da0280bfe5 0004 68ce3c80 0002 6588 // another level";
+        let out = push(&mut depacketizer, &[(1, 0, true, "6588"), (2, 9, true, sets), (3, 18, true, sets)]);
+        let configs: Vec<bool> =
+            out.iter().map(|event| matches!(event, Event::Unit(Unit { kind: Kind::Config, .. }))).collect();
+        assert_eq!(configs, [true, false, true, false, false]);
+    }
+
+    #[test]
+    fn fragments_out_of_order_are_damage() {
+        for second in ["7c 85 00 // a second start", "419a // another unit before the end"] {
+            let mut depacketizer = Depacketizer::configured(H264, avc_config());
+            let out = push(&mut depacketizer, &[(1, 0, false, "7c 85 88"), (2, 0, true, second)]);
+            assert!(matches!(out[..], [Event::Dropped { why: Damage::Malformed(_), .. }]), "{out:?}");
+        }
+    }
+}

@@ -70,3 +70,37 @@ impl Assemble for Depacketizer {
         self.frame = Bytes::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::tests::hex;
+    use crate::{Depacketizer, Event, Format, Incoming, Packetizer, Payloads, Unit};
+    use headwater_media::codec::opus;
+    use headwater_media::{Codec, Kind, Time};
+
+    #[test]
+    fn opus_after_a_loss_goes_on_at_once() {
+        let mut depacketizer = Depacketizer::new(Format::Opus);
+        let mut out = Vec::new();
+        for sequence in [1, 3] {
+            let timestamp = sequence as u32 * 960;
+            depacketizer
+                .push(&Incoming { sequence, timestamp, marker: false, payload: hex("fcaa") }, &mut out);
+        }
+        let unit = |kind, payload, timestamp| Event::Unit(Unit { kind, payload, timestamp });
+        let expected = [
+            unit(Kind::Config, opus::Config::plain(2).write(), 960),
+            unit(Kind::Key, hex("fcaa"), 960),
+            Event::Lost { packets: 1 },
+            unit(Kind::Key, hex("fcaa"), 2880),
+        ];
+        assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn an_opus_packet_is_never_cut() {
+        let unit = Unit { kind: Kind::Key, payload: vec![0xfc; 65].into(), timestamp: 0 };
+        let frame = unit.into_frame(Codec::Opus, Time::ZERO);
+        assert!(Packetizer::new(Format::Opus, 64).frame(&frame, &mut Payloads::default()).is_err());
+    }
+}

@@ -88,3 +88,35 @@ impl Assemble for Depacketizer {
         self.frame.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::tests::hex;
+    use crate::{Depacketizer, Event, Format, Incoming, Unit};
+    use headwater_media::Kind;
+
+    #[test]
+    fn descriptors() {
+        let at = |text| read(&hex(text));
+        assert_eq!(at("10"), Some((true, 1)), "S=1 PID=0 (RFC 7741 4.2)");
+        assert_eq!(at("11"), Some((false, 1)), "S=1 PID=1: another partition");
+        assert_eq!(at("00"), Some((false, 1)));
+        assert_eq!(at("90 80 05"), Some((true, 3)), "X=1 I=1: 7 bits of picture id");
+        assert_eq!(at("90 80 8005"), Some((true, 4)), "M=1: 15 bits");
+        assert_eq!(at("90 f0 8005 07 41"), Some((true, 6)), "I, L, T and K");
+        assert_eq!(at("90 20 41"), Some((true, 3)), "T alone");
+        assert_eq!([at(""), at("90"), at("90 80")], [None; 3]);
+    }
+
+    #[test]
+    fn a_frame_in_two_partitions() {
+        let mut depacketizer = Depacketizer::new(Format::Vp8);
+        let mut out = Vec::new();
+        for (sequence, payload) in [(1, "10 10aa"), (2, "11 bb")] {
+            let marker = sequence == 2;
+            depacketizer.push(&Incoming { sequence, timestamp: 5, marker, payload: hex(payload) }, &mut out);
+        }
+        assert_eq!(out, [Event::Unit(Unit { kind: Kind::Key, payload: hex("10aabb"), timestamp: 5 })]);
+    }
+}

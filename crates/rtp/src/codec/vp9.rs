@@ -186,3 +186,86 @@ impl Assemble for Depacketizer {
         self.open = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::tests::hex;
+    use crate::{Damage, Depacketizer, Event, Format, Incoming, Packetizer, Payloads, Unit};
+    use headwater_media::{Codec, Kind, Time};
+
+    /// The start of a key frame by libvpx, 320x180.
+    const KEY: &str = "824983420013f00b360c38241c184a0005e07fcdfa3c771f";
+
+    #[test]
+    fn descriptors() {
+        let at = |text| {
+            let descriptor = read(&hex(text)).ok()?;
+            Some((descriptor.begin, descriptor.end, descriptor.spatial, descriptor.len))
+        };
+        assert_eq!(at("0c"), Some((true, true, 0, 1)), "B E (RFC 9628 4.2)");
+        assert_eq!(at("88 05"), Some((true, false, 0, 2)), "I: 7 bits of picture id");
+        assert_eq!(at("88 8005"), Some((true, false, 0, 3)), "15 bits");
+        assert_eq!(at("a4 05 02 09"), Some((false, true, 1, 4)), "L: SID 1; TL0PICIDX");
+        assert_eq!(at("b8 05 02"), Some((true, false, 1, 3)), "F: no TL0PICIDX");
+        assert_eq!(at("58 03 05 06"), Some((true, false, 0, 4)), "F P: three P_DIFF");
+        assert_eq!(
+            at("0a 38 0140 00b4 0280 0168 02 04 01 00"),
+            Some((true, false, 0, 14)),
+            "V: two sizes, two pictures"
+        );
+        assert_eq!([at(""), at("80"), at("0a 18 0140")], [None; 3]);
+    }
+
+    fn push(payloads: &[(u64, bool, &str)]) -> Vec<Event> {
+        let mut depacketizer = Depacketizer::new(Format::Vp9 { flexible: false });
+        let mut out = Vec::new();
+        for &(sequence, marker, payload) in payloads {
+            depacketizer.push(&Incoming { sequence, timestamp: 5, marker, payload: hex(payload) }, &mut out);
+        }
+        out
+    }
+
+    #[test]
+    fn layers_become_a_superframe() {
+        let base = format!("2c 00 00 {KEY} // B E, SID 0");
+        let events = push(&[
+            (1, false, &base),
+            (2, false, "28 02 00 86 // B, SID 1"),
+            (3, true, "24 02 00 aabb // E"),
+        ]);
+        // Superframe index (VP9 annex B): two frames, sizes of one byte.
+        let payload = hex(&format!("{KEY} 86aabb c1 18 03 c1"));
+        assert_eq!(events, [Event::Unit(Unit { kind: Kind::Key, payload, timestamp: 5 })]);
+    }
+
+    #[test]
+    fn a_layer_without_end_is_damage() {
+        let why = Damage::Malformed("end of a VP9 picture");
+        assert_eq!(push(&[(1, true, "08 86")]), [Event::Dropped { timestamp: 5, why }]);
+    }
+
+    #[test]
+    fn key_frames_tell_their_size() {
+        let mut payloads = Payloads::default();
+        for (flexible, inter) in
+            [(false, "cc 8001 86aa // I P B E"), (true, "dc 8001 02 86aa // F: P_DIFF 1")]
+        {
+            let mut packetizer = Packetizer::new(Format::Vp9 { flexible }, 1200);
+            let mut send = |kind, payload: &str| {
+                let unit = Unit { kind, payload: hex(payload), timestamp: 0 };
+                packetizer.frame(&unit.into_frame(Codec::Vp9, Time::ZERO), &mut payloads).unwrap();
+                payloads
+                    .iter()
+                    .flat_map(|payload| payload.slices().collect::<Vec<_>>().concat())
+                    .collect::<Vec<_>>()
+            };
+            let flags = if flexible { "9e" } else { "8e" };
+            assert_eq!(
+                send(Kind::Key, KEY),
+                hex(&format!("{flags} 8000 10 0140 00b4 {KEY} // V: Y=1, 320x180"))
+            );
+            assert_eq!(send(Kind::Inter, "86aa"), hex(inter));
+        }
+    }
+}
