@@ -46,6 +46,8 @@ pub(crate) struct Sent {
     /// Streams whose connection ended.
     pub(crate) closed: usize,
     pub(crate) bytes: u64,
+    /// Pictures and pieces of sound, without those skipped.
+    pub(crate) pieces: u64,
     /// Pieces that left more than 100 ms after they were due: the generator or the server was too slow.
     pub(crate) late: u64,
     /// Pieces not sent because the server did not read.
@@ -135,6 +137,7 @@ impl Streams {
             all.open += usize::from(!stream.closed);
             all.closed += usize::from(stream.closed);
             all.bytes += stream.bytes;
+            all.pieces += stream.pieces;
             all.late += stream.late;
             all.skipped += stream.skipped;
         }
@@ -162,6 +165,7 @@ struct Stream {
     start: Instant,
     unsent: Vec<u8>,
     bytes: u64,
+    pieces: u64,
     late: u64,
     skipped: u64,
     closed: bool,
@@ -175,6 +179,7 @@ impl Stream {
             start: Instant::now(),
             unsent: Vec::new(),
             bytes: 0,
+            pieces: 0,
             late: 0,
             skipped: 0,
             closed: false,
@@ -194,6 +199,7 @@ impl Stream {
             self.skipped += 1;
             self.send(&[]);
         } else {
+            self.pieces += 1;
             self.send(pieces.at(piece, time, mark::now()));
         }
     }

@@ -27,6 +27,7 @@ pub(crate) enum FetchError {
 /// A connection on which one answer at most is on its way.
 pub(crate) struct Fetcher {
     stream: TcpStream,
+    server: SocketAddr,
     host: String,
     discard: Discard,
 }
@@ -34,7 +35,13 @@ pub(crate) struct Fetcher {
 impl Fetcher {
     /// `host` goes into the Host field; `index` tells connections apart that need several source addresses.
     pub(crate) async fn connect(host: String, server: SocketAddr, index: usize) -> io::Result<Fetcher> {
-        Ok(Fetcher { stream: dial::connect(server, index).await?, host, discard: Discard::new() })
+        Ok(Fetcher { stream: dial::connect(server, index).await?, server, host, discard: Discard::new() })
+    }
+
+    /// Begins anew after an answer whose body nobody read.
+    pub(crate) async fn reconnect(&mut self) -> io::Result<()> {
+        self.stream = dial::connect(self.server, 0).await?;
+        Ok(())
     }
 
     /// The body of `path`, at most 64 MiB.

@@ -25,6 +25,8 @@ mod publish;
 mod report;
 mod rtmp;
 mod segments;
+mod server;
+mod soak;
 mod summary;
 mod synthetic;
 mod table;
@@ -53,6 +55,7 @@ enum Command {
     Play(play::Args),
     Segments(segments::Args),
     Connect(connect::Args),
+    Soak(soak::Args),
     Floor(floor::Args),
     Table(table::Args),
 }
@@ -86,6 +89,7 @@ async fn dispatch(cli: &Cli) -> Result<(), Box<dyn Error>> {
         Command::Play(args) => report::print(&play::run(args).await?, cli.json)?,
         Command::Segments(args) => report::print(&segments::run(args).await?, cli.json)?,
         Command::Connect(args) => report::print(&connect::run(args).await?, cli.json)?,
+        Command::Soak(args) => report::print(&soak::run(args).await?, cli.json)?,
         Command::Table(args) => report::print(&table::run(args).await?, cli.json)?,
         Command::Floor(args) if args.serve => floor::serve(args)?,
         Command::Floor(args) if args.receive => {

@@ -141,7 +141,8 @@ fn check(args: &Args) -> Result<(), PublishError> {
     if length > LONGEST { Err(PublishError::TooLong(length)) } else { Ok(()) }
 }
 
-async fn connect(args: &Args, server: SocketAddr, broadcast: &Broadcast) -> Failures {
+/// Connects all publishers; those that are accepted join `broadcast`.
+pub(crate) async fn connect(args: &Args, server: SocketAddr, broadcast: &Broadcast) -> Failures {
     let mut failures = Failures::default();
     let dial = |index| publish(args.url.numbered(index), server, index);
     let done = |started: Result<Client, RtmpError>| match started {

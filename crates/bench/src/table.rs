@@ -6,7 +6,6 @@
 mod machine;
 mod markdown;
 mod row;
-mod server;
 mod verdict;
 
 use crate::broadcast::Broadcast;
@@ -19,11 +18,11 @@ use crate::publish::{self, PublishError, Published, StreamArgs};
 use crate::report;
 use crate::rtmp::RtmpError;
 use crate::segments::{self, Fetched, SegmentsError};
+use crate::server::{Server, ServerError, Setup};
 use crate::target::TargetError;
 use machine::Machine;
 use row::Row;
 use serde::Serialize;
-use server::{Server, ServerError, Setup};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -120,7 +120,7 @@ pub(crate) struct Playlist<'a> {
     target: f64,
     pub(crate) segments: Vec<&'a str>,
     /// The first variant, when it is a multivariant playlist.
-    variant: Option<&'a str>,
+    pub(crate) variant: Option<&'a str>,
 }
 
 impl<'a> Playlist<'a> {
@@ -137,7 +137,7 @@ impl<'a> Playlist<'a> {
     }
 
     /// Segments after `newest`; the last one when that is not there or nothing was fetched yet.
-    fn after(&self, newest: Option<&str>) -> &[&'a str] {
+    pub(crate) fn after(&self, newest: Option<&str>) -> &[&'a str] {
         let known = self.segments.iter().position(|segment| Some(*segment) == newest);
         let from = known.map_or(self.segments.len().saturating_sub(1), |at| at + 1);
         self.segments.get(from..).unwrap_or_default()

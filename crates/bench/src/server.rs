@@ -42,12 +42,22 @@ pub(crate) struct Setup {
     pub(crate) hls: bool,
 }
 
+/// Ports of a server under test.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ports {
+    pub(crate) rtmp: u16,
+    pub(crate) http: u16,
+    pub(crate) api: u16,
+}
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
     name: &'static str,
     pub(crate) rtmp: u16,
     pub(crate) http: u16,
+    /// Port of the HTTP API, when it is on.
+    pub(crate) api: u16,
     /// From the start of the process until it listened.
     pub(crate) started_in: Duration,
     folder: TempDir,
@@ -56,9 +66,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `program -c` with a generated configuration; `program` is a `headwater`.
     pub(crate) fn headwater(program: &Path, setup: Setup) -> Result<Server, ServerError> {
+        Server::configured(program, |ports, folder| headwater_conf(setup, ports, folder))
+    }
+
+    /// Starts `program -c` with the configuration that `conf` writes for these ports and this folder.
+    pub(crate) fn configured(
+        program: &Path,
+        conf: impl FnOnce(Ports, &Path) -> String,
+    ) -> Result<Server, ServerError> {
         let ports = free_ports().map_err(prepare("headwater"))?;
         Server::start("headwater", ports, |folder| {
-            let file = write(folder, &headwater_conf(setup, ports, folder))?;
+            let file = write(folder, &conf(ports, folder))?;
             let mut command = Command::new(program);
             command.arg("-c").arg(file);
             Ok(command)
@@ -85,8 +103,9 @@ impl Server {
         if !Path::new(NGINX).exists() {
             return Ok(None);
         }
-        let (http, _) = free_ports().map_err(prepare("nginx"))?;
-        let server = Server::start("nginx", (http, http), |folder| {
+        let ports = free_ports().map_err(prepare("nginx"))?;
+        let http = ports.http;
+        let server = Server::start("nginx", Ports { rtmp: http, ..ports }, |folder| {
             let file = write(folder, &nginx_files_conf(http, root))?;
             let mut command = Command::new(NGINX);
             command.arg("-p").arg(folder).args(["-e", "stderr", "-c"]).arg(file);
@@ -100,9 +119,19 @@ impl Server {
         self.folder.path().join("hls")
     }
 
+    /// The server's own folder; gone with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Whether the process is there.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     fn start(
         name: &'static str,
-        (rtmp, http): (u16, u16),
+        ports: Ports,
         command: impl FnOnce(&Path) -> io::Result<Command>,
     ) -> Result<Server, ServerError> {
         let folder = tempfile::tempdir().map_err(prepare(name))?;
@@ -115,7 +144,8 @@ impl Server {
             let program = command.get_program().to_string_lossy().into_owned();
             ServerError::Spawn { program, source }
         })?;
-        let mut server = Server { child, name, rtmp, http, started_in: Duration::ZERO, folder };
+        let Ports { rtmp, http, api } = ports;
+        let mut server = Server { child, name, rtmp, http, api, started_in: Duration::ZERO, folder };
         server.wait_until_it_listens(begun)?;
         Ok(server)
     }
@@ -135,7 +165,8 @@ impl Server {
         Ok(())
     }
 
-    fn said(&self) -> String {
+    /// The end of what the server wrote.
+    pub(crate) fn said(&self) -> String {
         let text = fs::read_to_string(self.folder.path().join("output")).unwrap_or_default();
         let lines: Vec<_> = text.lines().collect();
         lines.get(lines.len().saturating_sub(SHOWN)..).unwrap_or_default().join("\n")
@@ -164,14 +195,15 @@ fn write(folder: &Path, conf: &str) -> io::Result<PathBuf> {
     Ok(file)
 }
 
-/// Two ports that nobody listens on just now.
-fn free_ports() -> io::Result<(u16, u16)> {
-    let listeners = [TcpListener::bind("127.0.0.1:0")?, TcpListener::bind("127.0.0.1:0")?];
-    let [first, second] = listeners.map(|listener| listener.local_addr().map(|address| address.port()));
-    Ok((first?, second?))
+/// Three ports that nobody listens on just now.
+fn free_ports() -> io::Result<Ports> {
+    let bind = || TcpListener::bind("127.0.0.1:0");
+    let listeners = [bind()?, bind()?, bind()?];
+    let [rtmp, http, api] = listeners.map(|listener| listener.local_addr().map(|address| address.port()));
+    Ok(Ports { rtmp: rtmp?, http: http?, api: api? })
 }
 
-fn headwater_conf(setup: Setup, (rtmp, http): (u16, u16), folder: &Path) -> String {
+fn headwater_conf(setup: Setup, Ports { rtmp, http, .. }: Ports, folder: &Path) -> String {
     let folder = folder.display();
     let workers = setup.workers;
     let play = setup.mw_latency.map_or(String::new(), |ms| format!("play {{ mw_latency {ms}; }}"));
@@ -200,7 +232,7 @@ fn nginx_files_conf(http: u16, root: &Path) -> String {
     )
 }
 
-fn nginx_conf((rtmp, http): (u16, u16)) -> String {
+fn nginx_conf(Ports { rtmp, http, .. }: Ports) -> String {
     format!(
         "load_module {NGINX_RTMP};\ndaemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr error;\n\
          events {{ worker_connections 18000; }}\n\
@@ -214,19 +246,21 @@ fn nginx_conf((rtmp, http): (u16, u16)) -> String {
 mod tests {
     use super::*;
 
+    const PORTS: Ports = Ports { rtmp: 1, http: 2, api: 3 };
+
     #[test]
     fn the_configuration_says_what_is_measured() {
         let conf =
-            headwater_conf(Setup { workers: 2, mw_latency: Some(350), hls: false }, (1, 2), Path::new("/x"));
+            headwater_conf(Setup { workers: 2, mw_latency: Some(350), hls: false }, PORTS, Path::new("/x"));
         assert!(conf.contains("workers 2;") && conf.contains("mw_latency 350;"), "{conf}");
-        let conf = headwater_conf(Setup { workers: 1, mw_latency: None, hls: true }, (1, 2), Path::new("/x"));
+        let conf = headwater_conf(Setup { workers: 1, mw_latency: None, hls: true }, PORTS, Path::new("/x"));
         assert!(!conf.contains("mw_latency") && conf.contains("hls_path /x/hls;"), "{conf}");
     }
 
     #[test]
     fn free_ports_differ() {
-        let (first, second) = free_ports().unwrap();
-        assert_ne!(first, second);
+        let Ports { rtmp, http, api } = free_ports().unwrap();
+        assert!(rtmp != http && http != api && api != rtmp);
     }
 
     #[test]
