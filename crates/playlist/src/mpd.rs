@@ -8,14 +8,14 @@ mod check;
 #[cfg(test)]
 mod tests;
 
-pub use check::{MpdViolation, check_mpd};
+pub use check::{Violation, check};
 
 use quick_xml::escape::escape;
-use std::fmt;
+use std::fmt::{self, Display as _};
 use std::time::Duration;
 
 /// The media type of manifests (ISO/IEC 23009-1 Annex C).
-pub const MPD_CONTENT_TYPE: &str = "application/dash+xml";
+pub const CONTENT_TYPE: &str = "application/dash+xml";
 
 /// Profiles (8.4; ISO/IEC 23000-19 Annex; DASH-IF IOP 4.3): segments that may be joined live, of CMAF.
 const PROFILES: &str = "urn:mpeg:dash:profile:isoff-live:2011,urn:mpeg:dash:profile:cmaf:2019";

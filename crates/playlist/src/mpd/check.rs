@@ -11,7 +11,7 @@ const SPANS_MAX: u64 = 100_000;
 
 /// A rule of ISO/IEC 23009-1 that a manifest breaks.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum MpdViolation {
+pub enum Violation {
     /// Not well-formed XML.
     #[error("the manifest is not well-formed: {0}")]
     Xml(String),
@@ -42,7 +42,7 @@ pub enum MpdViolation {
 }
 
 /// Checks a live manifest: every rule that can be told from the text alone.
-pub fn check_mpd(text: &str) -> Vec<MpdViolation> {
+pub fn check(text: &str) -> Vec<Violation> {
     let mut check = Check::default();
     if let Err(violation) = check.read(text) {
         check.violations.push(violation);
@@ -52,7 +52,7 @@ pub fn check_mpd(text: &str) -> Vec<MpdViolation> {
 
 #[derive(Debug, Default)]
 struct Check {
-    violations: Vec<MpdViolation>,
+    violations: Vec<Violation>,
     path: Vec<String>,
     max_segment_s: f64,
     periods: HashSet<String>,
@@ -88,10 +88,10 @@ const PARENTS: &[(&str, &str)] = &[
 ];
 
 impl Check {
-    fn read(&mut self, text: &str) -> Result<(), MpdViolation> {
+    fn read(&mut self, text: &str) -> Result<(), Violation> {
         let mut reader = Reader::from_str(text);
         loop {
-            match reader.read_event().map_err(|error| MpdViolation::Xml(error.to_string()))? {
+            match reader.read_event().map_err(|error| Violation::Xml(error.to_string()))? {
                 Event::Start(tag) => {
                     let name = self.open(&tag)?;
                     self.path.push(name);
@@ -105,17 +105,19 @@ impl Check {
                     self.close(&name);
                 }
                 Event::Eof if self.path.is_empty() && self.has_mpd => return Ok(()),
-                Event::Eof => return Err(MpdViolation::Element("MPD".into())),
+                Event::Eof => return Err(Violation::Element("MPD".into())),
                 _ => {}
             }
         }
     }
 
-    fn open(&mut self, tag: &BytesStart<'_>) -> Result<String, MpdViolation> {
-        let name = String::from_utf8_lossy(tag.name().as_ref()).into_owned();
+    fn open(&mut self, tag: &BytesStart<'_>) -> Result<String, Violation> {
+        let name = tag.name().as_ref().to_owned();
         let parent = self.path.last().map_or("", String::as_str);
-        if !PARENTS.contains(&(&name, parent)) || (name == "MPD" && std::mem::replace(&mut self.has_mpd, true)) {
-            return Err(MpdViolation::Element(name));
+        if !PARENTS.contains(&(&name, parent))
+            || (name == "MPD" && std::mem::replace(&mut self.has_mpd, true))
+        {
+            return Err(Violation::Element(name));
         }
         let attributes = Attributes::read(tag)?;
         match name.as_str() {
@@ -139,10 +141,10 @@ impl Check {
             "Representation" if self.template.take().is_none_or(|template| template.spans == 0) => "S",
             _ => return,
         };
-        self.violations.push(MpdViolation::Element(missing.into()));
+        self.violations.push(Violation::Element(missing.into()));
     }
 
-    fn mpd(&mut self, mpd: &Attributes) -> Result<(), MpdViolation> {
+    fn mpd(&mut self, mpd: &Attributes) -> Result<(), Violation> {
         const MPD: &str = "MPD";
         mpd.must(MPD, "xmlns", |value| value == "urn:mpeg:dash:schema:mpd:2011")?;
         mpd.must(MPD, "profiles", |value| value.contains("urn:mpeg:dash:profile:isoff-live:2011"))?;
@@ -154,15 +156,15 @@ impl Check {
         self.max_segment_s = mpd.seconds(MPD, "maxSegmentDuration")?;
         let depth = mpd.seconds(MPD, "timeShiftBufferDepth")?;
         if mpd.seconds(MPD, "suggestedPresentationDelay")? > depth {
-            self.violations.push(MpdViolation::Delay);
+            self.violations.push(Violation::Delay);
         }
         Ok(())
     }
 
-    fn period(&mut self, period: &Attributes) -> Result<(), MpdViolation> {
+    fn period(&mut self, period: &Attributes) -> Result<(), Violation> {
         let (id, start) = (period.text("Period", "id")?, period.seconds("Period", "start")?);
         if self.period_start_s.is_some_and(|before| before >= start) {
-            self.violations.push(MpdViolation::PeriodOrder(id.clone()));
+            self.violations.push(Violation::PeriodOrder(id.clone()));
         }
         self.period_start_s = Some(start);
         self.sets.clear();
@@ -171,20 +173,20 @@ impl Check {
         Ok(())
     }
 
-    fn adaptation_set(&mut self, set: &Attributes) -> Result<(), MpdViolation> {
+    fn adaptation_set(&mut self, set: &Attributes) -> Result<(), Violation> {
         const SET: &str = "AdaptationSet";
         let kind = set.text(SET, "contentType")?;
         set.must(SET, "mimeType", |mime| mime == format!("{kind}/mp4"))?;
         set.must(SET, "segmentAlignment", |value| value == "true")?;
         let id = set.text(SET, "id")?;
         if !self.sets.insert(id.clone()) {
-            self.violations.push(MpdViolation::Twice(id));
+            self.violations.push(Violation::Twice(id));
         }
         self.representation.clear();
         Ok(())
     }
 
-    fn representation(&mut self, track: &Attributes) -> Result<(), MpdViolation> {
+    fn representation(&mut self, track: &Attributes) -> Result<(), Violation> {
         const REPRESENTATION: &str = "Representation";
         self.representation = track.text(REPRESENTATION, "id")?;
         track.must(REPRESENTATION, "codecs", |codecs| !codecs.is_empty())?;
@@ -193,7 +195,7 @@ impl Check {
         Ok(())
     }
 
-    fn segment_template(&mut self, template: &Attributes) -> Result<(), MpdViolation> {
+    fn segment_template(&mut self, template: &Attributes) -> Result<(), Violation> {
         const TEMPLATE: &str = "SegmentTemplate";
         let timescale: u64 = template.number(TEMPLATE, "timescale")?;
         let offset = template.number(TEMPLATE, "presentationTimeOffset")?;
@@ -201,26 +203,26 @@ impl Check {
         template.must(TEMPLATE, "initialization", |name| !name.is_empty() && !name.contains("$Number"))?;
         let media = template.text(TEMPLATE, "media")?;
         if !media.contains("$Number$") || media.starts_with('/') || timescale == 0 {
-            self.violations.push(MpdViolation::Template(media));
+            self.violations.push(Violation::Template(media));
         }
         self.template = Some(Template { timescale: timescale.max(1), offset, next: None, spans: 0 });
         Ok(())
     }
 
-    fn span(&mut self, span: &Attributes) -> Result<(), MpdViolation> {
+    fn span(&mut self, span: &Attributes) -> Result<(), Violation> {
         let duration: u64 = span.number("S", "d")?;
         let repeat: u64 = if span.has("r") { span.number("S", "r")? } else { 0 };
         let (id, max) = (self.representation.clone(), self.max_segment_s);
-        let Some(template) = &mut self.template else { return Err(MpdViolation::Element("S".into())) };
+        let Some(template) = &mut self.template else { return Err(Violation::Element("S".into())) };
         let start = if span.has("t") { span.number("S", "t")? } else { template.next.unwrap_or(0) };
         let early = start < template.next.unwrap_or(template.offset);
         template.spans = template.spans.saturating_add(repeat.saturating_add(1));
         let lasts = duration.checked_mul(repeat.saturating_add(1)).and_then(|lasts| start.checked_add(lasts));
         template.next = lasts;
         if early || duration == 0 || lasts.is_none() || template.spans > SPANS_MAX {
-            self.violations.push(MpdViolation::Timeline(id, start));
+            self.violations.push(Violation::Timeline(id, start));
         } else if duration as f64 / template.timescale as f64 > max + 0.001 {
-            self.violations.push(MpdViolation::TooLong(id, start));
+            self.violations.push(Violation::TooLong(id, start));
         }
         Ok(())
     }
@@ -228,7 +230,7 @@ impl Check {
     fn once(&mut self, period: bool, id: String) {
         let known = if period { &mut self.periods } else { &mut self.representations };
         if !known.insert(id.clone()) {
-            self.violations.push(MpdViolation::Twice(id));
+            self.violations.push(Violation::Twice(id));
         }
     }
 }
@@ -237,13 +239,13 @@ impl Check {
 struct Attributes(Vec<(String, String)>);
 
 impl Attributes {
-    fn read(tag: &BytesStart<'_>) -> Result<Attributes, MpdViolation> {
-        let xml = |error: String| MpdViolation::Xml(error);
+    fn read(tag: &BytesStart<'_>) -> Result<Attributes, Violation> {
+        let xml = |error: String| Violation::Xml(error);
         let pairs = tag.attributes().map(|attribute| {
             let attribute = attribute.map_err(|error| xml(error.to_string()))?;
-            let raw = std::str::from_utf8(&attribute.value).map_err(|error| xml(error.to_string()))?;
-            let value = quick_xml::escape::unescape(raw).map_err(|error| xml(error.to_string()))?;
-            Ok((String::from_utf8_lossy(attribute.key.as_ref()).into_owned(), value.into_owned()))
+            let value =
+                quick_xml::escape::unescape(&attribute.value).map_err(|error| xml(error.to_string()))?;
+            Ok((attribute.key.as_ref().to_owned(), value.into_owned()))
         });
         pairs.collect::<Result<_, _>>().map(Attributes)
     }
@@ -261,30 +263,30 @@ impl Attributes {
         element: &'static str,
         name: &'static str,
         right: impl Fn(&str) -> bool,
-    ) -> Result<(), MpdViolation> {
+    ) -> Result<(), Violation> {
         match self.find(name) {
             Some(value) if right(value) => Ok(()),
-            found => Err(MpdViolation::Attribute(element, name, found.map(str::to_owned))),
+            found => Err(Violation::Attribute(element, name, found.map(str::to_owned))),
         }
     }
 
-    fn text(&self, element: &'static str, name: &'static str) -> Result<String, MpdViolation> {
+    fn text(&self, element: &'static str, name: &'static str) -> Result<String, Violation> {
         let found = self.find(name).filter(|value| !value.is_empty());
-        found.map(str::to_owned).ok_or(MpdViolation::Attribute(element, name, None))
+        found.map(str::to_owned).ok_or(Violation::Attribute(element, name, None))
     }
 
-    fn number<T: FromStr>(&self, element: &'static str, name: &'static str) -> Result<T, MpdViolation> {
+    fn number<T: FromStr>(&self, element: &'static str, name: &'static str) -> Result<T, Violation> {
         let text = self.text(element, name)?;
-        text.parse().map_err(|_| MpdViolation::Attribute(element, name, Some(text)))
+        text.parse().map_err(|_| Violation::Attribute(element, name, Some(text)))
     }
 
     /// `xs:duration`, of seconds alone.
-    fn seconds(&self, element: &'static str, name: &'static str) -> Result<f64, MpdViolation> {
+    fn seconds(&self, element: &'static str, name: &'static str) -> Result<f64, Violation> {
         let text = self.text(element, name)?;
         let digits = text.strip_prefix("PT").and_then(|rest| rest.strip_suffix('S'));
         let digits = digits.filter(|digits| digits.bytes().all(|b| b.is_ascii_digit() || b == b'.'));
         let parsed = digits.and_then(|digits| digits.parse().ok());
-        parsed.ok_or(MpdViolation::Attribute(element, name, Some(text)))
+        parsed.ok_or(Violation::Attribute(element, name, Some(text)))
     }
 }
 
@@ -295,7 +297,11 @@ fn is_date(text: &str) -> bool {
         b'0' => found.is_ascii_digit(),
         other => found == other,
     };
-    let Some(fraction) = text.get(pattern.len()..).and_then(|rest| rest.strip_suffix('Z')) else { return false };
-    let digits = fraction.strip_prefix('.').map(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
+    let Some(fraction) = text.get(pattern.len()..).and_then(|rest| rest.strip_suffix('Z')) else {
+        return false;
+    };
+    let digits = fraction
+        .strip_prefix('.')
+        .map(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
     text.bytes().zip(pattern.bytes()).all(same) && (fraction.is_empty() || digits == Some(true))
 }
