@@ -21,6 +21,8 @@ pub struct Play {
     pub url: String,
     /// How long it is watched once it plays.
     pub seconds: u64,
+    /// After how many of them delays begin to count: a player may begin far behind and catch up.
+    pub settle: u64,
     /// Settings of the player's own.
     pub options: Value,
 }
@@ -72,8 +74,11 @@ impl Browser {
     pub fn play(plays: &[Play]) -> Browser {
         install();
         let plan = plays.iter().map(|play| {
-            let Play { name, player, url, seconds, options } = play;
-            json!({ "name": name, "player": player, "url": url, "seconds": seconds, "options": options })
+            let Play { name, player, url, seconds, settle, options } = play;
+            json!({
+                "name": name, "player": player, "url": url,
+                "seconds": seconds, "settle": settle, "options": options,
+            })
         });
         let mut command = Command::new("node");
         command.arg(folder().join("play.mjs")).arg(Value::from_iter(plan).to_string());
@@ -135,7 +140,7 @@ fn played(line: &Value) -> Played {
     };
     Played {
         name: line["name"].as_str().unwrap_or_default().to_owned(),
-        playing: line["playing"] == true,
+        playing: line["playing"].is_number(),
         errors: [texts("errors"), texts("faults")].concat(),
         warnings: texts("warnings"),
         stalls: line["stalls"].as_array().into_iter().flatten().map(number).collect(),

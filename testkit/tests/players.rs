@@ -3,18 +3,25 @@
 
 use headwater_testkit::browser::{Browser, Play, Played};
 use headwater_testkit::{Options, Server, clock};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Most of the pictures of 25 a second; a busy machine drops some.
 const FRAMES_PER_SECOND: u64 = 20;
 
+/// Two vhosts, whose segments differ.
 fn server() -> Server {
-    let hls = "enabled on; hls_fragment 1; hls_window 10;".to_owned();
-    Server::start(&Options { hls: Some(hls), ..Options::default() })
+    let hls = "enabled on; hls_fragment 1; hls_window 10;";
+    let root = format!("vhost mp4.test {{ hls {{ {hls} hls_use_fmp4 on; }} }}");
+    Server::start(&Options { root, hls: Some(hls.to_owned()), ..Options::default() })
 }
 
 fn play(name: &'static str, player: &'static str, url: String) -> Play {
-    Play { name, player, url, seconds: 8, options: Value::Object(Default::default()) }
+    Play { name, player, url, seconds: 8, settle: 0, options: Value::Object(Default::default()) }
+}
+
+/// hls.js as its makers tell to set it for low latency: it may play faster until it is as close as the playlist says.
+fn low_latency() -> Value {
+    json!({ "lowLatencyMode": true, "maxLiveSyncPlaybackRate": 1.5 })
 }
 
 /// Pictures moved all the time, and nothing was complained about.
@@ -29,20 +36,40 @@ fn played_well(played: &Played, seconds: u64) {
 #[test]
 fn every_protocol_plays() {
     let server = server();
-    let _publisher = clock::publish(&server.rtmp_url("s"));
+    let _publishers =
+        [clock::publish(&server.rtmp_url("s")), clock::publish(&server.rtmp_url("m?vhost=mp4.test"))];
     server.wait_until_published("s");
+    server.wait_until_published("m");
     let http = |path| server.http_url(path);
     let plays = [
         play("HTTP-FLV", "mpegts", http("/live/s.flv")),
         play("WebSocket-FLV", "mpegts", http("/live/s.flv").replace("http:", "ws:")),
         play("HTTP-TS", "mpegts", http("/live/s.ts")),
         play("HLS in TS", "hls", http("/live/s.m3u8")),
+        play("HLS in MP4", "hls", http("/live/m.m3u8?vhost=mp4.test")),
     ];
     let played = Browser::play(&plays).finish();
     for played in played {
         played_well(&played, 8);
-        let most = if played.name.starts_with("HLS") { 8_000 } else { 3_000 };
+        let most = if played.name.starts_with("HLS") { 10_000 } else { 3_000 };
         assert!(played.glass.most < most, "{played:#?}");
+    }
+}
+
+/// Parts of a third of a second: a viewer is less than two seconds behind, and never waits.
+/// `HEADWATER_WATCH_SECONDS=300` watches longer than the half minute of every run.
+#[test]
+fn low_latency_hls_stays_close() {
+    let server = server();
+    let _publisher = clock::publish(&server.rtmp_url("s"));
+    server.wait_until_published("s");
+    let seconds = std::env::var("HEADWATER_WATCH_SECONDS").map_or(30, |text| text.parse().unwrap());
+    let options = low_latency();
+    let url = server.http_url("/live/s/ll.m3u8");
+    let plays = [Play { seconds, settle: 5, options, ..play("LL-HLS", "hls", url) }];
+    for played in Browser::play(&plays).finish() {
+        played_well(&played, seconds);
+        assert!(played.glass.most < 2_000 && played.dated.most < 2_000, "{played:#?}");
     }
 }
 
@@ -52,7 +79,12 @@ fn hls_goes_on_when_the_publisher_returns() {
     let server = server();
     let first = clock::publish(&server.rtmp_url("s"));
     server.wait_until_published("s");
-    let plays = [Play { seconds: 20, ..play("HLS in TS", "hls", server.http_url("/live/s.m3u8")) }];
+    let watched = |name, path, low| Play {
+        seconds: 20,
+        options: if low { low_latency() } else { json!({}) },
+        ..play(name, "hls", server.http_url(path))
+    };
+    let plays = [watched("HLS in TS", "/live/s.m3u8", false), watched("LL-HLS", "/live/s/ll.m3u8", true)];
     let mut browser = Browser::play(&plays);
     browser.wait_until_playing();
     first.kill();

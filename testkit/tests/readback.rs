@@ -37,6 +37,8 @@ enum Output {
     HttpAac,
     HttpMp3,
     HlsTs,
+    HlsMp4,
+    LowLatencyHls,
     RecordedFlv,
     RecordedMp4,
 }
@@ -63,6 +65,8 @@ const WAITED: Expect = Expect::Same(Allow::WAITED);
 /// Comes within the first GOP.
 const JOINED: Allow = Allow { offset: false, ..Allow::HLS };
 const SEGMENTED: Allow = Allow { late_join: false, lead_in: 250_000, ..Allow::HLS };
+/// The stream's own times, and the coded bytes as they are.
+const CMAF: Allow = Allow { rewrapped: false, ..SEGMENTED };
 const RECORDED: Expect = Expect::Same(Allow { offset: true, rounding: 1000, ..Allow::NOTHING });
 
 /// What each output gives unless the exceptions say otherwise.
@@ -74,6 +78,8 @@ const OUTPUTS: &[(Output, Expect)] = &[
     (HttpAac, Expect::Sound { header: ADTS }),
     (HttpMp3, Expect::Refused), // only MP3 is MP3
     (HlsTs, Expect::Same(SEGMENTED)),
+    (HlsMp4, Expect::Same(CMAF)),
+    (LowLatencyHls, Expect::Same(CMAF)),
     (RecordedFlv, RECORDED),
     (RecordedMp4, RECORDED),
 ];
@@ -216,7 +222,12 @@ impl<'a> Live<'a> {
                     return (source, output, judge(&sent, &got, expect));
                 }
                 (_, Reading::Bytes(bytes)) => bytes.join().unwrap(),
-                (HlsTs, Reading::Later) => segments(server, &source.name()),
+                (HlsTs | HlsMp4, Reading::Later) => {
+                    segments(server, &format!("/live/{}.m3u8", source.name()))
+                }
+                (LowLatencyHls, Reading::Later) => {
+                    segments(server, &format!("/live/{}/ll.m3u8", source.name()))
+                }
                 (_, Reading::Later) => recording(server, &source.name()),
             };
             (
@@ -355,11 +366,10 @@ fn collect_frames(server: SocketAddr, name: String) -> JoinHandle<Vec<Frame>> {
 }
 
 /// All segments of HLS in one file.
-fn segments(server: &Server, name: &str) -> Result<Vec<u8>, Answer> {
-    let path = format!("/live/{name}.m3u8");
-    let playlist = hls::playlist(server.http_address(), &path);
+fn segments(server: &Server, path: &str) -> Result<Vec<u8>, Answer> {
+    let playlist = hls::playlist(server.http_address(), path);
     playlist.map(|playlist| playlist.fetch(server.http_address())).ok_or_else(|| {
-        let answer = Request::get(server.http_address(), &path).send().unwrap();
+        let answer = Request::get(server.http_address(), path).send().unwrap();
         Answer { status: answer.status, text: answer.text().unwrap_or_default() }
     })
 }
@@ -389,5 +399,9 @@ fn live_and_in_mpeg_ts() {
 
 #[test]
 fn in_mp4() {
-    read_back("", "dvr { enabled on; dvr_path ./rec/[app]/[stream].mp4; }", &[RecordedMp4]);
+    read_back(
+        "hls_use_fmp4 on;",
+        "dvr { enabled on; dvr_path ./rec/[app]/[stream].mp4; }",
+        &[HlsMp4, LowLatencyHls, RecordedMp4],
+    );
 }

@@ -12,7 +12,8 @@ const canvas = new OffscreenCanvas(320, 180);
 const pixels = canvas.getContext('2d', { willReadFrequently: true });
 
 const seen = {
-  playing: false,
+  /** When a picture moved first. */
+  playing: null,
   errors: [],
   warnings: [],
   stalls: [],
@@ -22,6 +23,8 @@ const seen = {
   dated: [],
 };
 let player = null;
+/** Milliseconds of playing before delays count: a player may begin far behind and catch up. */
+let settle = 0;
 let last = { time: 0, at: performance.now() };
 
 const STARTERS = {
@@ -47,7 +50,8 @@ const STARTERS = {
   },
 };
 
-function start(kind, url, options) {
+function start(kind, url, options, seconds) {
+  settle = 1000 * seconds;
   STARTERS[kind](url, options);
   video.play().catch(() => {}); // not before there is something to play
   video.requestVideoFrameCallback(frame);
@@ -64,11 +68,17 @@ function report() {
 
 function frame() {
   pixels.drawImage(video, 0, 0, canvas.width, canvas.height);
-  const now = Math.floor(Date.now() / CLOCK.tick);
-  seen.glass.push(((now - shown()) & (2 ** CLOCK.bits - 1)) * CLOCK.tick);
-  const date = player.playingDate;
-  if (date) seen.dated.push(Date.now() - date.getTime());
+  if (settled()) {
+    const now = Math.floor(Date.now() / CLOCK.tick);
+    seen.glass.push(((now - shown()) & (2 ** CLOCK.bits - 1)) * CLOCK.tick);
+    const date = player.playingDate;
+    if (date) seen.dated.push(Date.now() - date.getTime());
+  }
   video.requestVideoFrameCallback(frame);
+}
+
+function settled() {
+  return seen.playing !== null && performance.now() - seen.playing >= settle;
 }
 
 function shown() {
@@ -86,8 +96,8 @@ function watch() {
   setInterval(() => {
     const at = performance.now();
     if (video.currentTime === last.time) return;
-    if (seen.playing && at - last.at >= FROZEN) seen.stalls.push(Math.round(at - last.at));
-    seen.playing ||= last.time > 0;
+    if (seen.playing !== null && at - last.at >= FROZEN) seen.stalls.push(Math.round(at - last.at));
+    if (last.time > 0) seen.playing ??= at;
     last = { time: video.currentTime, at };
   }, PERIOD);
 }

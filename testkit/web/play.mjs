@@ -1,9 +1,9 @@
 /**
  * Plays streams in Chromium, all at once, and says line by line in JSON what was seen.
  *
- *     node play.mjs '[{"name": "a", "player": "hls", "url": "http://…/s.m3u8", "seconds": 10, "options": {}}]'
+ *     node play.mjs '[{"name": "a", "player": "hls", "url": "http://…/s.m3u8", "seconds": 10, "settle": 3, "options": {}}]'
  *
- * `{"name", "event": "playing"}` when a picture moves, `{"name", "event": "played", …}` after so many seconds more.
+ * Delays count after `settle` seconds. `{"name", "event": "playing"}` when a picture moves, `{"name", "event": "played", …}` after so many seconds more.
  * A player that does not begin is reported all the same. It judges nothing.
  */
 import { once } from 'node:events';
@@ -57,15 +57,15 @@ try {
   pages.close();
 }
 
-async function play({ name, player, url, seconds, options = {} }) {
+async function play({ name, player, url, seconds, settle = 0, options = {} }) {
   const page = await browser.newPage();
   const faults = [];
   page.on('pageerror', (error) => faults.push(error.message));
   await page.goto(`http://127.0.0.1:${pages.address().port}/`);
   await page.addScriptTag({ path: LIBRARIES[player] });
   await page.addScriptTag({ content: readFileSync(join(here, 'page.js'), 'utf8') });
-  await page.evaluate((args) => start(...args), [player, url, options]);
-  const begun = await page.waitForFunction(() => seen.playing, null, { timeout: BEGIN }).then(() => true, () => false);
+  await page.evaluate((args) => start(...args), [player, url, options, settle]);
+  const begun = await page.waitForFunction(() => seen.playing !== null, null, { timeout: BEGIN }).then(() => true, () => false);
   if (begun) {
     say({ name, event: 'playing' });
     await sleep(1000 * seconds);
