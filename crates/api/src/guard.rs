@@ -8,9 +8,10 @@ use crate::basic_auth::Authenticated;
 use crate::peer::Peer;
 use crate::{Settings, reply};
 use axum::response::Response;
-use http::header::{HOST, ORIGIN};
+use headwater_web::{host, without_port};
+use http::header::ORIGIN;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use parking_lot::Mutex;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -59,7 +60,7 @@ fn judge(settings: &Settings, request: &Parts) -> Result<(), (StatusCode, &'stat
     let authenticated = request.extensions.get::<Authenticated>().is_some();
     // A browser never sends a remembered password with a cross-origin DELETE: its preflight says no to credentials.
     let deliberate = authenticated && request.method == Method::DELETE;
-    if !deliberate && is_foreign(headers) {
+    if !deliberate && is_foreign(request) {
         return Err((StatusCode::FORBIDDEN, FOREIGN));
     }
     if authenticated {
@@ -68,40 +69,30 @@ fn judge(settings: &Settings, request: &Parts) -> Result<(), (StatusCode, &'stat
     if !Peer::is_local(request.extensions.get::<Peer>(), headers) {
         return Err((StatusCode::UNAUTHORIZED, NOT_LOCAL));
     }
-    if !is_own_host(settings, host(headers).unwrap_or_default()) {
+    if !is_own_host(settings, host(&request.uri, headers).unwrap_or_default()) {
         return Err((StatusCode::FORBIDDEN, REBOUND));
     }
     Ok(())
 }
 
 /// Whether a page of another origin makes the request. Requests without the headers are not made by a browser.
-fn is_foreign(headers: &HeaderMap) -> bool {
+fn is_foreign(request: &Parts) -> bool {
+    let headers = &request.headers;
     let elsewhere = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
     let Some(origin) = headers.get(ORIGIN) else { return elsewhere };
     let origin = origin.to_str().ok().and_then(|text| text.split_once("://"));
-    let same = origin
-        .is_some_and(|(_, authority)| host(headers).is_some_and(|host| host.eq_ignore_ascii_case(authority)));
+    let own = host(&request.uri, headers);
+    let same = origin.zip(own).is_some_and(|((_, authority), own)| own.eq_ignore_ascii_case(authority));
     elsewhere || !same
 }
 
-fn host(headers: &HeaderMap) -> Option<&str> {
-    headers.get(HOST)?.to_str().ok()
-}
-
-/// Whether a Host header is `localhost`, an address, or a configured name.
+/// Whether the host asked for is `localhost`, an address, or a configured name.
 fn is_own_host(settings: &Settings, host: &str) -> bool {
     let name = without_port(host);
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost")
         || bare.parse::<IpAddr>().is_ok()
         || settings.hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    }
 }
 
 #[cfg(test)]
@@ -157,6 +148,24 @@ mod tests {
         }
         let anyone = request(HERE, Method::DELETE, &[("host", "evil.example")], true);
         assert_eq!(status(&anyone), 200, "the password is enough");
+    }
+
+    #[test]
+    fn over_http2_the_authority_is_the_host() {
+        let asked = |uri: &str, headers: &[(&'static str, &str)]| {
+            let mut request = request(HERE, Method::DELETE, headers, false);
+            request.uri = uri.parse().unwrap();
+            status(&request)
+        };
+        assert_eq!(asked("https://localhost:1990/api/v1/clients/x", &[]), 200);
+        assert_eq!(asked("https://evil.example/api/v1/clients/x", &[]), 403);
+        assert_eq!(asked("https://evil.example/api/v1/clients/x", &[("host", "localhost")]), 403);
+        let own = ("origin", "https://localhost:1990");
+        assert_eq!(asked("https://localhost:1990/api/v1/clients/x", &[own]), 200);
+        assert_eq!(
+            asked("https://localhost:1990/api/v1/clients/x", &[("origin", "https://evil.example")]),
+            403
+        );
     }
 
     #[test]

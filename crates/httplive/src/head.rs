@@ -1,7 +1,8 @@
 //! The request head: bounds, the fields that matter, and what it asks for. Pure: bytes in, values out.
 
 use crate::format::Container;
-use http::{Method, Uri};
+use headwater_web::{parameter, percent_decode, without_port};
+use http::{Method, Uri, Version};
 use thiserror::Error;
 
 /// Longest request head, in bytes.
@@ -23,7 +24,7 @@ pub struct Head {
     pub path: String,
     /// Query, as sent, without `?`.
     pub query: String,
-    /// `Host` without the port.
+    /// The host the request is for, without its port.
     pub host: String,
     /// `Referer`.
     pub referer: String,
@@ -68,7 +69,9 @@ impl Head {
     /// The same from a request that hyper has parsed.
     pub fn from_request<B>(request: &http::Request<B>) -> Result<Head, HeadError> {
         let field = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok());
-        let key = field("sec-websocket-key").filter(|_| is_websocket(field("upgrade")));
+        // Upgrades are HTTP/1.1's alone (RFC 9113 8.6).
+        let upgrade = field("upgrade").filter(|_| request.version() < Version::HTTP_2);
+        let key = field("sec-websocket-key").filter(|_| is_websocket(upgrade));
         Head::new(request.method().clone(), true, request.uri(), key, field)
     }
 
@@ -79,8 +82,9 @@ impl Head {
         websocket_key: Option<&str>,
         field: impl Fn(&str) -> Option<&'a str>,
     ) -> Result<Head, HeadError> {
-        let path = percent_decode(uri.path()).ok_or(HeadError::Malformed("the path is not UTF-8"))?;
-        let host = field("host").or(uri.authority().map(|a| a.as_str())).unwrap_or_default();
+        let path = percent_decode(uri.path())
+            .ok_or(HeadError::Malformed("the path has an escape that is none, or is not UTF-8"))?;
+        let host = uri.authority().map(|a| a.as_str()).or_else(|| field("host")).unwrap_or_default();
         Ok(Head {
             method,
             http11,
@@ -101,8 +105,7 @@ impl Head {
 
     /// A query parameter, as sent.
     pub fn parameter(&self, name: &str) -> Option<&str> {
-        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.filter(|(k, v)| *k == name && !v.is_empty()).map(|(_, v)| v).next()
+        parameter(&self.query, name)
     }
 
     /// The query as URL parameters, `?k=v` or empty.
@@ -118,28 +121,6 @@ fn text_field<'a>(fields: &[httparse::Header<'a>], name: &str) -> Option<&'a str
 
 fn is_websocket(upgrade: Option<&str>) -> bool {
     upgrade.is_some_and(|u| u.eq_ignore_ascii_case("websocket"))
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    }
-}
-
-fn percent_decode(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(b) = bytes.next() {
-        match b {
-            b'%' => {
-                let hex = [bytes.next()?, bytes.next()?];
-                out.push(u8::from_str_radix(std::str::from_utf8(&hex).ok()?, 16).ok()?);
-            }
-            _ => out.push(b),
-        }
-    }
-    String::from_utf8(out).ok()
 }
 
 /// An `http_remux.mount` template, `[vhost]/[app]/[stream].flv`. It names the other containers too: `.ts`, `.aac` and

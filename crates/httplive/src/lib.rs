@@ -11,7 +11,7 @@
 //! - `live`: what a live request becomes: admission, tracks, format, response head
 //! - `egress`: live over a raw socket; `body`: live as a hyper response
 //! - `format`: the containers in their three framings; `websocket`: the little of RFC 6455 that a one-way stream needs
-//! - `files`: static files of `http_server.dir`; `stall`: the end of peers that take nothing
+//! - `files`: static files of `http_server.dir`
 //!
 //! Configuration: `http_server`, and `http_remux` of each vhost. Policy is asked of [`headwater_hub::Admission`].
 
@@ -22,14 +22,12 @@ mod format;
 mod head;
 mod listen;
 mod live;
-mod stall;
 mod websocket;
 
 pub use files::{FileServer, content_type};
 pub use format::Container;
 pub use head::{Head, HeadError, LiveTarget, Mount};
 pub use listen::HttpLive;
-pub use stall::Stall;
 
 /// The `Server` header of every answer.
 pub(crate) const SERVER: &str = concat!("Headwater/", env!("CARGO_PKG_VERSION"));

@@ -1,17 +1,14 @@
 use crate::head::{HEAD_MAX, Head, HeadError, LiveTarget, Mount};
 use crate::live::{LiveRequest, Refused, common_fields, refusal_head};
-use crate::stall::Stall;
 use crate::{body, egress};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::{Bytes, BytesMut};
 use headwater_conf::Conf;
 use headwater_hub::{Admission, Connection, Hub, SessionId, StreamName};
+use headwater_web::{Answering, HEAD_TIMEOUT, Protocol};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -23,14 +20,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-/// A request head must be complete within this time, the first one and those after it (SRS: 15 s).
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-
 /// A TLS handshake must be complete within this time.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Largest hyper read buffer; heads are refused before.
-const BUFFER_MAX: usize = 64 << 10;
 
 /// The HTTP server of the streams port.
 #[derive(Debug)]
@@ -82,7 +73,10 @@ impl HttpLive {
     pub async fn serve_tls(self: Arc<Self>, connection: Connection, tls: TlsAcceptor) {
         let Connection { io, peer, id, permit, .. } = connection;
         match tokio::time::timeout(TLS_TIMEOUT, Box::pin(tls.accept(io))).await {
-            Ok(Ok(io)) => Box::pin(self.hyper(Live { id, peer }, io)).await,
+            Ok(Ok(io)) => {
+                let protocol = Protocol::negotiated(io.get_ref().1.alpn_protocol());
+                Box::pin(self.hyper(Live { id, peer }, io, protocol)).await;
+            }
             Ok(Err(error)) => tracing::info!(cid = %id, %peer, %error, "TLS handshake failed"),
             Err(_) => tracing::info!(cid = %id, %peer, "closed: no TLS handshake within {TLS_TIMEOUT:?}"),
         }
@@ -91,14 +85,14 @@ impl HttpLive {
 
     async fn dispatch(self: Arc<Self>, live: Live, io: TcpStream, head: Head, bytes: BytesMut) {
         if head.method != Method::GET {
-            return Box::pin(self.hyper(live, Rewound::new(bytes, io))).await;
+            return Box::pin(self.hyper(live, Rewound::new(bytes, io), Protocol::Http1)).await;
         }
         match Box::pin(self.live_request(live, head)).await {
             Some(request) => {
                 drop(bytes);
                 Box::pin(egress::serve(&self, live, io, request)).await;
             }
-            None => Box::pin(self.hyper(live, Rewound::new(bytes, io))).await,
+            None => Box::pin(self.hyper(live, Rewound::new(bytes, io), Protocol::Http1)).await,
         }
     }
 
@@ -136,19 +130,18 @@ impl HttpLive {
         response.status().is_success()
     }
 
-    async fn hyper(self: Arc<Self>, live: Live, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let service = service_fn(move |request| {
-            let server = self.clone();
-            async move { Ok::<_, Infallible>(server.answer(live, request).await) }
-        });
-        let served = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(BUFFER_MAX)
-            .serve_connection(TokioIo::new(Stall::new(io)), service)
-            .with_upgrades()
-            .await;
-        if let Err(error) = served {
+    async fn hyper(
+        self: Arc<Self>,
+        live: Live,
+        io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        protocol: Protocol,
+    ) {
+        let answer = move |request: Request<Incoming>| -> Answering {
+            // Requests of one HTTP/2 connection are under way together: each plays for itself.
+            let id = if protocol == Protocol::Http2 { SessionId::random() } else { live.id };
+            Box::pin(self.clone().answer(Live { id, ..live }, request))
+        };
+        if let Err(error) = headwater_web::serve(io, protocol, answer).await {
             tracing::debug!(cid = %live.id, peer = %live.peer, %error, "http connection ended");
         }
     }

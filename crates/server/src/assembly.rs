@@ -19,6 +19,7 @@ use headwater_media::Frame;
 use headwater_record::Recorders;
 use headwater_rtmp::Rtmp;
 use headwater_stats::{Identity, Stats};
+use headwater_web::Protocol;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -191,6 +192,7 @@ impl Server {
         let hls = Hls::new(&hub, conf.clone(), admission.clone(), control.handle().clone());
         let recorders = Recorders::new(conf.clone(), control.handle().clone());
         hub.observe(vec![stats.clone(), hls.clone(), recorders.clone()]);
+        recorders.recover(&hub);
 
         let workers = Workers::start(worker_count(conf), conf.max_connections as usize)?;
         let rtmp = listen_rtmp(conf, &workers, Rtmp::new(hub.clone(), admission.clone(), conf.clone()))?;
@@ -381,7 +383,7 @@ fn listen_http(conf: &Conf, workers: &Workers, http: Arc<HttpLive>) -> Result<Op
 }
 
 fn https_acceptor(block: &'static str, cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
-    tls::acceptor(block, cert, key, &[b"http/1.1"])
+    tls::acceptor(block, cert, key, &Protocol::ALPN)
 }
 
 fn listen(

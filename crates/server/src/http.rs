@@ -1,11 +1,8 @@
 use axum::Router;
-use axum::body::Body;
 use headwater_api::Peer;
-use headwater_httplive::Stall;
+use headwater_web::{Answering, Protocol};
 use http::Request;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,9 +15,6 @@ use tower::ServiceExt;
 
 /// Connections of one control port; the next one waits in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 512;
-
-/// A request head must be complete within this time.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A TLS handshake must be complete within this time.
 const TLS_TIMEOUT: Duration = Duration::from_secs(10);
@@ -57,9 +51,12 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router)
         let (tls, router) = (tls.clone(), router.clone());
         tokio::spawn(async move {
             match tls {
-                None => connection(io, peer, router).await,
+                None => connection(io, Protocol::Http1, peer, router).await,
                 Some(tls) => match tokio::time::timeout(TLS_TIMEOUT, tls.accept(io)).await {
-                    Ok(Ok(io)) => connection(io, peer, router).await,
+                    Ok(Ok(io)) => {
+                        let protocol = Protocol::negotiated(io.get_ref().1.alpn_protocol());
+                        connection(io, protocol, peer, router).await;
+                    }
                     Ok(Err(error)) => tracing::info!(%peer, %error, "TLS handshake failed"),
                     Err(_) => tracing::info!(%peer, "closed: no TLS handshake within {TLS_TIMEOUT:?}"),
                 },
@@ -71,20 +68,19 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router)
 
 async fn connection(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    protocol: Protocol,
     peer: SocketAddr,
     router: Router,
 ) {
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let answer = move |mut request: Request<Incoming>| -> Answering {
         request.extensions_mut().insert(Peer(peer));
-        router.clone().oneshot(request.map(Body::new))
-    });
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(64 << 10)
-        .serve_connection(TokioIo::new(Stall::new(io)), service)
-        .await;
-    if let Err(error) = served {
+        let answer = router.clone().oneshot(request);
+        Box::pin(async {
+            let Ok(response) = answer.await;
+            response
+        })
+    };
+    if let Err(error) = headwater_web::serve(io, protocol, answer).await {
         tracing::debug!(%peer, %error, "http connection ended");
     }
 }

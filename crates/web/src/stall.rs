@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// A peer that takes nothing for so long is gone, as it is for players on plain sockets.
-const STALL_MAX: Duration = Duration::from_secs(30);
+pub(crate) const STALL_MAX: Duration = Duration::from_secs(30);
 
 /// A connection whose writes fail when the peer takes nothing for 30 s: without it, a peer that asks for much
 /// and reads nothing holds its place for ever.
