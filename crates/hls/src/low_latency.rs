@@ -437,7 +437,9 @@ impl State {
     }
 
     fn target(&self, settings: &Settings) -> u64 {
-        playlist::target_duration(self.longest.duration(), settings.lengths.segment.duration())
+        // Durations count rounded to the nearest second (RFC 8216 4.3.3.1): a frame more does not change the target.
+        let longest = Duration::from_secs(self.longest.seconds().round() as u64);
+        playlist::target_duration(longest, settings.lengths.segment.duration())
     }
 
     fn part_target(&self, settings: &Settings) -> Time {

@@ -1,5 +1,6 @@
 //! A hub, a publisher, viewers.
 
+mod low_latency;
 mod sessions;
 
 use crate::{Ask, Hls};
