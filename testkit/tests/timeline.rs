@@ -2,6 +2,8 @@
 //! tells what was done.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use headwater_flv::amf0::object;
+use headwater_flv::metadata::{self, Metadata};
 use headwater_media::{Frame, Kind, Time, Track};
 use headwater_testkit::flv::{clip_frames, frames, media};
 use headwater_testkit::rtmp::RtmpPeer;
@@ -178,6 +180,19 @@ fn times_that_are_not_to_be_corrected_stay() {
         seen.audio.iter().chain(&seen.video).for_each(|(at, seen)| assert_eq!(*seen, stamp(*at), "{play}"));
         assert_eq!(seen.counts(), [0, 0, 0], "{play}");
     }
+}
+
+#[test]
+fn metadata_can_ask_for_absolute_times() {
+    let says_so = Metadata::new(&object([("bravo_atc", "true".into())])).encode();
+    let mut source = source();
+    source.insert(0, metadata::frame(says_so, Time::ZERO));
+    let stamp = |at: i64| at + if at < 5000 { HOUR } else { 0 };
+    let kept = publish("play { atc_auto on; }", &source, stamp);
+    kept.audio.iter().chain(&kept.video).for_each(|(at, seen)| assert_eq!(*seen, stamp(*at)));
+    let corrected = publish("play { atc_auto off; }", &source, stamp);
+    corrected.assert_exact(HOUR);
+    assert_eq!([kept.number("leaps"), corrected.number("leaps")], [0, 1]);
 }
 
 #[test]
