@@ -20,7 +20,7 @@ pub fn ntp_from_micros(micros: u64) -> u64 {
 
 /// And back: at most 2^32 seconds.
 fn micros_from_ntp(ntp: u64) -> i64 {
-    let fraction = (ntp & 0xffff_ffff) * 1_000_000 >> 32;
+    let fraction = ((ntp & 0xffff_ffff) * 1_000_000) >> 32;
     ((ntp >> 32) * 1_000_000 + fraction) as i64
 }
 
@@ -49,7 +49,7 @@ pub struct Source(usize);
 
 /// What a sender report did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sync {
+pub enum Synced {
     /// The source has no frame yet, or the clocks are tied only now.
     Noted,
     /// In step, but for this error, which is being slewed out.
@@ -153,10 +153,10 @@ impl Clock {
     /// A sender report of a source: its wall clock (NTP, 32.32) and the timestamp of the same moment (RFC 3550 6.4.1).
     ///
     /// An NTP time of zero says that the sender has no wall clock; it is ignored.
-    pub fn report(&mut self, source: Source, ntp: u64, timestamp: u32) -> Sync {
-        let Some(track) = self.tracks.get_mut(source.0) else { return Sync::Noted };
+    pub fn report(&mut self, source: Source, ntp: u64, timestamp: u32) -> Synced {
+        let Some(track) = self.tracks.get_mut(source.0) else { return Synced::Noted };
         if ntp == 0 {
-            return Sync::Noted;
+            return Synced::Noted;
         }
         let ticks = match track.anchor {
             Some(_) => track.ticks.peek(timestamp),
@@ -167,24 +167,24 @@ impl Clock {
     }
 
     /// Compares a source's last report with the timeline.
-    fn settle(&mut self, source: usize) -> Sync {
-        let Some(track) = self.tracks.get_mut(source) else { return Sync::Noted };
-        let Some((wall, ticks)) = track.report else { return Sync::Noted };
-        let Some(here) = track.time_at(ticks) else { return Sync::Noted };
+    fn settle(&mut self, source: usize) -> Synced {
+        let Some(track) = self.tracks.get_mut(source) else { return Synced::Noted };
+        let Some((wall, ticks)) = track.report else { return Synced::Noted };
+        let Some(here) = track.time_at(ticks) else { return Synced::Noted };
         let Some((tie, tied_by)) = self.tie else {
             self.tie = Some((wall - here.micros(), source));
-            return Sync::Noted;
+            return Synced::Noted;
         };
         let error = wall.saturating_sub(tie).saturating_sub(here.micros());
         if error.abs() <= BELIEVED {
             track.error = error;
-            return Sync::Slewing(Time::from_micros(error));
+            return Synced::Slewing(Time::from_micros(error));
         }
         if tied_by == source {
             self.tie = Some((wall - here.micros(), source));
             track.error = 0;
         }
-        Sync::Refused(Time::from_micros(error))
+        Synced::Refused(Time::from_micros(error))
     }
 }
 
@@ -249,8 +249,8 @@ mod tests {
             assert!(heard > last && heard - last <= ms(21), "no leap at {n}: {last:?} {heard:?}");
             last = heard;
             match n {
-                10 => assert_eq!(clock.report(video, ntp(20 * n), v), Sync::Noted),
-                11 => assert_eq!(clock.report(audio, ntp(20 * n), a), Sync::Slewing(ms(-100))),
+                10 => assert_eq!(clock.report(video, ntp(20 * n), v), Synced::Noted),
+                11 => assert_eq!(clock.report(audio, ntp(20 * n), a), Synced::Slewing(ms(-100))),
                 199 => assert_eq!(heard, ms(20 * n)),
                 _ => {}
             }
@@ -261,9 +261,9 @@ mod tests {
     fn a_report_before_the_first_frame_is_exact() {
         let mut clock = Clock::new();
         let (video, audio) = (clock.add(90_000), clock.add(48_000));
-        assert_eq!(clock.report(audio, ntp(0), 48_000), Sync::Noted);
+        assert_eq!(clock.report(audio, ntp(0), 48_000), Synced::Noted);
         clock.time(video, 0, ms(1000));
-        assert_eq!(clock.report(video, ntp(0), 0), Sync::Noted);
+        assert_eq!(clock.report(video, ntp(0), 0), Synced::Noted);
         assert_eq!(clock.time(audio, 48_000 + 480, ms(1300)), ms(1010));
     }
 
@@ -274,11 +274,11 @@ mod tests {
         clock.time(video, 0, ms(0));
         clock.time(audio, 0, ms(0));
         clock.report(video, ntp(0), 0);
-        assert_eq!(clock.report(audio, ntp(60_000), 0), Sync::Refused(ms(60_000)));
+        assert_eq!(clock.report(audio, ntp(60_000), 0), Synced::Refused(ms(60_000)));
         assert_eq!(clock.time(audio, 160, ms(20)), ms(20));
-        assert_eq!(clock.report(audio, 0, 0), Sync::Noted, "no wall clock");
-        assert_eq!(clock.report(video, ntp(30_000), 0), Sync::Refused(ms(30_000)), "the clock was set");
-        assert_eq!(clock.report(video, ntp(30_000), 0), Sync::Slewing(ms(0)), "and tied anew");
+        assert_eq!(clock.report(audio, 0, 0), Synced::Noted, "no wall clock");
+        assert_eq!(clock.report(video, ntp(30_000), 0), Synced::Refused(ms(30_000)), "the clock was set");
+        assert_eq!(clock.report(video, ntp(30_000), 0), Synced::Slewing(ms(0)), "and tied anew");
     }
 
     #[test]

@@ -30,7 +30,7 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
-pub use clock::{Clock, Source, Stamper, Sync, ntp_from_micros};
+pub use clock::{Clock, Source, Stamper, Synced, ntp_from_micros};
 pub use depacketize::{Damage, Depacketizer, Event, FRAME_MAX, Incoming, Unit};
 pub use packet::{Extension, Header, Packet, PacketError, is_rtcp};
 pub use packetize::{Format, MTU_MIN, PacketizeError, Packetizer};

@@ -190,8 +190,10 @@ fn read_leb128(r: &mut Reader<'_>) -> Result<usize, Damage> {
 pub(crate) struct Depacketizer {
     /// The temporal unit, each OBU with its size.
     unit: BytesMut,
-    /// An OBU that goes on in the next packet.
-    fragment: Option<BytesMut>,
+    /// What came of an OBU that goes on in the next packet.
+    fragment: Vec<u8>,
+    /// Whether there is one.
+    fragmented: bool,
     /// The AV1CodecConfigurationRecord; empty before the first sequence header.
     config: Bytes,
     /// Whether `config` was given.
@@ -207,24 +209,25 @@ impl Depacketizer {
     }
 
     fn element(&mut self, data: &[u8], resumed: bool, goes_on: bool) -> Result<(), Damage> {
-        if resumed != self.fragment.is_some() {
+        if resumed != self.fragmented {
             return Err(Damage::Malformed("OBU fragment"));
         }
-        let held = self.fragment.as_ref().map_or(0, BytesMut::len);
-        if self.unit.len() + held + data.len() + 8 > FRAME_MAX {
+        if self.unit.len() + self.fragment.len() + data.len() + 8 > FRAME_MAX {
             return Err(Damage::TooLarge);
         }
+        self.fragmented = goes_on;
+        if !resumed && !goes_on {
+            return self.obu(data);
+        }
+        self.fragment.extend_from_slice(data);
         if goes_on {
-            self.fragment.get_or_insert_default().put_slice(data);
             return Ok(());
         }
-        match self.fragment.take() {
-            Some(mut fragment) => {
-                fragment.put_slice(data);
-                self.obu(&fragment)
-            }
-            None => self.obu(data),
-        }
+        let mut whole = std::mem::take(&mut self.fragment);
+        let done = self.obu(&whole);
+        whole.clear();
+        self.fragment = whole; // keeps its memory
+        done
     }
 
     fn obu(&mut self, data: &[u8]) -> Result<(), Damage> {
@@ -291,7 +294,7 @@ impl Assemble for Depacketizer {
     }
 
     fn finish(&mut self, out: &mut dyn FnMut(Kind, Bytes, u32)) -> Result<(), Damage> {
-        if self.fragment.is_some() {
+        if self.fragmented {
             return Err(Damage::Malformed("OBU fragment"));
         }
         if let Some(fresh) = self.fresh.take().filter(|fresh| *fresh != self.config) {
@@ -314,7 +317,8 @@ impl Assemble for Depacketizer {
 
     fn discard(&mut self) {
         self.unit.clear();
-        self.fragment = None;
+        self.fragment.clear();
+        self.fragmented = false;
         self.fresh = None;
         self.key = false;
     }
@@ -377,7 +381,10 @@ mod tests {
     #[test]
     fn fragments_must_meet() {
         let malformed = Event::Dropped { timestamp: 7, why: Damage::Malformed("OBU fragment") };
-        assert_eq!(push(&[(1, false, "58 30 // Y=1"), (2, true, "10 31 // Z=0")]), [malformed.clone()]);
+        assert_eq!(
+            push(&[(1, false, "58 30 // Y=1"), (2, true, "10 31 // Z=0")]),
+            std::slice::from_ref(&malformed)
+        );
         assert_eq!(push(&[(1, true, "58 30 // Y=1, and the unit ends")]), [malformed]);
         let unconfigured = Event::Dropped { timestamp: 7, why: Damage::Unconfigured };
         assert_eq!(push(&[(1, true, "10 30 30 // no sequence header")]), [unconfigured]);
@@ -395,7 +402,11 @@ mod tests {
         };
         assert!(send(Kind::Config, &format!("81000c00 {SIZED}")).is_empty());
         let key = hex(&format!("08 0c {BARE} 03 30 10aa"));
-        assert_eq!(send(Kind::Key, "1200 3202 10aa"), [key.clone()], "without the temporal delimiter");
+        assert_eq!(
+            send(Kind::Key, "1200 3202 10aa"),
+            std::slice::from_ref(&key),
+            "without the temporal delimiter"
+        );
         assert_eq!(send(Kind::Key, &format!("{SIZED} 3202 10aa")), [key]);
         assert_eq!(send(Kind::Inter, "3202 30aa"), [hex("00 03 30 30aa")]);
         let cut = send(Kind::Inter, &format!("3242 30{}", "aa".repeat(65)));
