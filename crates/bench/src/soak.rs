@@ -50,7 +50,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 10.0)]
     pub(crate) minutes: f64,
     /// Seconds until windows are full and memory should be flat.
-    #[arg(long, default_value_t = 90.0)]
+    #[arg(long, default_value_t = 120.0)]
     pub(crate) warm_up: f64,
     /// Bits a second of each stream, like 500k.
     #[arg(long, default_value = "500k")]

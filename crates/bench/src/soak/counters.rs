@@ -51,7 +51,7 @@ struct More {
 /// Asks the API at `api` for at most `streams` streams.
 pub(crate) async fn read(api: SocketAddr, streams: usize) -> Result<Counters, CountersError> {
     let mut fetcher = Fetcher::connect(api.to_string(), api, 0).await?;
-    let body = fetcher.keep(&format!("/api/v1/streams?start=0&count={}", streams.max(10))).await?;
+    let body = fetcher.keep(&format!("/api/v1/streams/?start=0&count={}", streams.max(10))).await?;
     Ok(sum(&serde_json::from_slice(&body)?))
 }
 

@@ -22,7 +22,35 @@ within one page, not across pages.
   A server that cannot keep up with its batch sends later and more at a time, which costs less CPU: look at the
   median latency beside it, which is half the batch when it does keep up.
 
-Make this page for your machine with `cargo xtask bench`; it takes about a quarter of an hour.
+- *By turns* means that the compared servers or ways were measured there and back again within a few minutes, and
+  their turns added up, because clocks drift. What MPEG-TS and WebSocket add to the bytes is counted as delivered.
+- HLS segments are those of a live stream of 2 s a segment. Headwater sends them from memory; nginx has the same
+  files on disk (in the page cache) and sends them with `sendfile`. Half a thousand are fetched each second, over
+  connections that stay open.
+
+Make this page for your machine with `cargo xtask bench`, or `headwater bench table --write-docs` in the root of a
+clone; it takes about half an hour. One kind of work alone: `headwater bench table --only http-play` (or `segments`,
+`rtmp-play`, …), which prints and writes nothing.
+
+Against a server that runs already, on this machine:
+
+```
+headwater bench publish rtmp://127.0.0.1/live/s{} --publishers 300
+headwater bench play http://127.0.0.1:8080/live/s{}.ts --streams 300 --players 2000
+headwater bench segments http://127.0.0.1:8080/live/s0.m3u8 --connections 5000 --rate 500
+```
+
+`--pid` tells CPU and memory of the server beside what it delivered. For a long run with every output on:
+
+```
+headwater bench soak --streams 300 --minutes 10
+```
+
+It starts a server of its own with HLS, LL-HLS, DASH and recording (those of them that the server has), publishes the
+streams, reads a few of them back whole from every output and counts each missing or repeated frame, looks at memory
+every ten seconds, and says at the end what was not as it must be. Recordings go to a temporary folder (`TMPDIR`) and
+are deleted as they are finished; at 300 streams of 500 kb/s keep 2 GB free. `--bitrate` chooses what the machine
+carries: load and server share it.
 ";
 
 /// The whole page.
