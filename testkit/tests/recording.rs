@@ -21,7 +21,11 @@ fn recording(directives: &str) -> Server {
 
 /// The finished files with this suffix below the server's `rec`, oldest first.
 fn files(server: &Server, suffix: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(server.folder().join("rec/live")).into_iter().flatten();
+    files_in(&server.folder().join("rec/live"), suffix)
+}
+
+fn files_in(folder: &Path, suffix: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.to_string_lossy().ends_with(suffix));
     files.sort();
@@ -83,6 +87,34 @@ fn mp4_of_pictures_alone() {
     session_is_what_was_sent(Clip::H264Only, ".mp4");
 }
 
+#[test]
+fn flv_of_av1_and_opus() {
+    session_is_what_was_sent(Clip::Av1Opus, ".flv");
+}
+
+#[test]
+fn mp4_of_av1_and_opus() {
+    session_is_what_was_sent(Clip::Av1Opus, ".mp4");
+}
+
+#[test]
+fn mp4_of_h264_and_mp3() {
+    session_is_what_was_sent(Clip::H264Mp3, ".mp4");
+}
+
+#[test]
+fn fragmented_mp4() {
+    let clip = Clip::H264BframesAac;
+    let server = recording("dvr_format fmp4; dvr_path ./rec/live;");
+    publish(&server, clip);
+    let file = wait::until("a finished file", LIMIT, || files(&server, ".mp4").pop());
+    let (sent, got) = (read_file(clip.tool(), &clip.file()), read_file(clip.tool(), &file));
+    assert_eq!(compare(&sent, &got, RECORDED), Ok(()));
+    let bytes = std::fs::read(&file).unwrap();
+    let count = |kind: &[u8]| bytes.windows(4).filter(|w| *w == kind).count();
+    assert!(count(b"moof") >= 8 && count(b"mfra") == 1, "{} fragments", count(b"moof"));
+}
+
 fn pictures(packets: &[Packet]) -> Vec<&Packet> {
     packets.iter().filter(|packet| packet.media == Media::Video).collect()
 }
@@ -125,30 +157,49 @@ fn hevc_segments() {
     segments_are_cut(Clip::HevcAac, ".flv");
 }
 
-/// A kill in the middle loses at most the last second.
-fn a_kill_leaves_a_file_that_plays(suffix: &str) {
+#[test]
+fn hevc_segments_of_mp4() {
+    segments_are_cut(Clip::HevcAac, ".mp4");
+}
+
+/// A kill in the middle loses at most the last second, and the next start finishes the file.
+fn a_kill_leaves_a_file_that_plays_and_is_finished(suffix: &str) {
     let clip = Clip::H264Aac;
-    let server = recording(&format!("dvr_path ./rec/[app]/[stream].[timestamp]{suffix};"));
+    let folder = tempfile::tempdir().unwrap();
+    let directives = format!("dvr_path {}/[app]/[stream].[timestamp]{suffix};", folder.path().display());
+    let server = recording(&directives);
     let _publisher = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
     let frames = wait::until("four seconds", LIMIT, || {
         server.stream("s")?["frames"].as_u64().filter(|&frames| frames >= 4 * FRAMES_PER_SECOND)
     });
     let pid = nix::unistd::Pid::from_raw(server.pid() as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
-    let left = files(&server, ".tmp").pop().unwrap();
+    let live = folder.path().join("live");
+    let left = files_in(&live, ".tmp").pop().unwrap();
     let got = read_file(clip.tool(), &left);
     // Beside the last second, each track may lack the frame whose duration was not known yet.
     assert!(got.len() as u64 + FRAMES_PER_SECOND + 2 >= frames, "{} frames of {frames}", got.len());
+    drop(server);
+    let next = recording(&directives);
+    let file = wait::until("the finished file", LIMIT, || files_in(&live, suffix).pop());
+    assert_eq!(read_file(clip.tool(), &file).len(), got.len());
+    assert_eq!(files_in(&live, ".tmp"), Vec::<PathBuf>::new());
+    let told = duration(clip.tool(), &file);
+    assert!((3.0..6.0).contains(&told), "lasts {told} s");
+    let done = wait::until("the log's word", LIMIT, || {
+        next.log().lines().find(|line| line.contains("unfinished recordings are done")).map(str::to_owned)
+    });
+    assert!(done.contains("finished=1") && done.contains("of=1"), "{done}");
 }
 
 #[test]
 fn a_kill_leaves_an_flv_that_plays() {
-    a_kill_leaves_a_file_that_plays(".flv");
+    a_kill_leaves_a_file_that_plays_and_is_finished(".flv");
 }
 
 #[test]
 fn a_kill_leaves_an_mp4_that_plays() {
-    a_kill_leaves_a_file_that_plays(".mp4");
+    a_kill_leaves_a_file_that_plays_and_is_finished(".mp4");
 }
 
 #[test]
@@ -178,10 +229,9 @@ fn a_file_that_is_there_stays() {
     assert!(server.log().contains("3082"), "{}", server.log());
 }
 
-#[test]
-fn a_disk_that_refuses_disturbs_nobody() {
+/// Somebody watches a stream whose recording cannot be written: nothing is missing, and one line tells it.
+fn the_stream_goes_on(server: &Server) {
     let clip = Clip::H264BframesAac;
-    let server = recording("dvr_path ./headwater.pid/[stream].flv;"); // a file where a folder would be
     let publisher = Publisher::once(clip.tool(), &clip.file(), &server.rtmp_url("s"));
     server.wait_until_published("s");
     let reader = headwater_testkit::Reader::open(clip.tool(), &server.http_url("/live/s.flv"));
@@ -191,6 +241,65 @@ fn a_disk_that_refuses_disturbs_nobody() {
     assert_eq!(compare(&sent, &reader.finish(LIMIT).0, Allow::LATE_JOIN), Ok(()));
     let log = server.log();
     assert_eq!(log.matches("the recording stops").count(), 1, "{log}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_disturbs_nobody() {
+    the_stream_goes_on(&recording("dvr_path ./headwater.pid/[stream].flv;")); // a file where a folder would be
+}
+
+/// A small disk of its own; making one takes root.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(options: &str) -> SmallDisk {
+        let folder = tempfile::tempdir().unwrap();
+        run("mount", &["-t", "tmpfs", "-o", options, "tmpfs", &folder.path().display().to_string()]);
+        SmallDisk(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        run("umount", &["-l", &self.path().display().to_string()]);
+    }
+}
+
+fn run(program: &str, args: &[&str]) {
+    let status = std::process::Command::new(program).args(args).status().unwrap();
+    assert!(status.success(), "{program} {args:?}: {status}; these tests need root");
+}
+
+/// What fits is finished, and plays.
+fn a_full_disk_disturbs_nobody(suffix: &str) {
+    let disk = SmallDisk::mount("size=80k");
+    let server = recording(&format!("dvr_path {}/[stream]{suffix};", disk.path().display()));
+    the_stream_goes_on(&server);
+    assert!(server.log().contains("No space left"), "{}", server.log());
+    let file = wait::until("what fits", LIMIT, || files_in(disk.path(), suffix).pop());
+    assert!(read_file(Clip::H264BframesAac.tool(), &file).len() > 10);
+}
+
+#[test]
+fn a_full_disk_disturbs_nobody_in_flv() {
+    a_full_disk_disturbs_nobody(".flv");
+}
+
+#[test]
+fn a_full_disk_disturbs_nobody_in_mp4() {
+    a_full_disk_disturbs_nobody(".mp4");
+}
+
+#[test]
+fn a_read_only_disk_disturbs_nobody() {
+    let disk = SmallDisk::mount("size=1m,ro");
+    let server = recording(&format!("dvr_path {}/[stream].flv;", disk.path().display()));
+    the_stream_goes_on(&server);
+    assert!(server.log().contains("Read-only file system"), "{}", server.log());
 }
 
 #[test]

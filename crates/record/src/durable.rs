@@ -111,7 +111,7 @@ fn complete(writing: &Writing, tail: &Tail) -> io::Result<(PathBuf, u64)> {
 
 /// Without success the file keeps its `.tmp`, and the next start tries again.
 fn salvage(writing: &Writing) {
-    match leftovers::finish(&unfinished(&writing.path)) {
+    match leftovers::finish_own(&unfinished(&writing.path)) {
         Ok(Some(found)) => writing.owner.recorded(found),
         Ok(None) => {}
         Err(error) => {

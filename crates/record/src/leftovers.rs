@@ -22,6 +22,9 @@ const ENTRIES_MAX: usize = 200_000;
 /// Longest script tag that is read for its note.
 const SCRIPT_MAX: u32 = 1 << 20;
 
+/// Room that is made for an index at first; then four times as much, and so on.
+const ROOM: u64 = 16 << 10;
+
 /// A recording that was finished after all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -111,18 +114,38 @@ pub(crate) fn recover(searches: &[Search], until: SystemTime, hub: &Hub) {
 
 /// Finishes a file. `None` when it is not ours or is being written.
 pub(crate) fn finish(aside: &Path) -> io::Result<Option<Found>> {
-    let path = aside.with_extension("");
     let file = OpenOptions::new().read(true).write(true).open(aside)?;
-    if let Err(std::fs::TryLockError::WouldBlock) = file.try_lock() {
-        return Ok(None);
+    match file.try_lock() {
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        _ => complete(&file, file.metadata()?.len(), aside), // not every file system has locks
     }
-    let length = file.metadata()?.len();
+}
+
+/// Finishes a file whose lock the caller holds and which it writes no more. On a full disk the newest media makes room
+/// for the index of an MP4.
+pub(crate) fn finish_own(aside: &Path) -> io::Result<Option<Found>> {
+    let file = OpenOptions::new().read(true).write(true).open(aside)?;
+    let mut room = ROOM;
+    loop {
+        let length = file.metadata()?.len();
+        match complete(&file, length, aside) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && room < length => {
+                file.set_len(length - room)?;
+                room *= 4;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn complete(file: &File, length: u64, aside: &Path) -> io::Result<Option<Found>> {
+    let path = aside.with_extension("");
     let end = match path.extension().and_then(|suffix| suffix.to_str()) {
-        Some("mp4") => rebuild(&file, length)?,
-        _ => scan(&file, length)?,
+        Some("mp4") => rebuild(file, length)?,
+        _ => scan(file, length)?,
     };
     let Some(end) = end else { return Ok(None) };
-    let bytes = end.apply(&file)?;
+    let bytes = end.apply(file)?;
     Ok(Some(Found { file: settle(&path)?, note: end.note, duration: end.duration, bytes }))
 }
 
@@ -139,7 +162,10 @@ struct End {
 impl End {
     fn apply(&self, file: &File) -> io::Result<u64> {
         file.set_len(self.length)?;
-        file.write_all_at(&self.tail, self.length)?;
+        if let Err(error) = file.write_all_at(&self.tail, self.length) {
+            file.set_len(self.length)?; // half an index is none
+            return Err(error);
+        }
         file.sync_all()?;
         for (at, patch) in &self.patches {
             file.write_all_at(patch, *at)?;
