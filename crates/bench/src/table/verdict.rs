@@ -136,11 +136,11 @@ mod tests {
 
     #[test]
     fn another_server_is_the_measure_of_segments() {
-        assert_eq!(segments(Some(0.12), Some(0.1), true).met, Some(true));
+        assert_eq!(segments(Some(0.11), Some(0.1), true).met, Some(true));
         assert_eq!(segments(Some(0.13), Some(0.1), true).met, Some(false));
         assert_eq!(segments(Some(0.1), Some(0.1), false).met, Some(false));
         assert_eq!(segments(Some(0.1), None, true).met, None);
-        assert_eq!(beside(Some(0.23), Some(0.2), &[]).met, Some(true));
+        assert_eq!(beside(Some(0.22), Some(0.2), &[]).met, Some(true));
     }
 
     #[test]
