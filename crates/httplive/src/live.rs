@@ -12,6 +12,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// Tells nginx to pass a live answer on as it comes.
+pub(crate) const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
+
 /// A request for a live stream.
 #[derive(Debug)]
 pub(crate) struct LiveRequest {
@@ -159,6 +162,7 @@ pub(crate) fn response_head(head: &Head, container: Container, crossdomain: bool
             out.put_slice(format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n").as_bytes());
             out.put_slice(b"Connection: close\r\n");
             out.put_slice(b"Cache-Control: no-store\r\n");
+            out.put_slice(format!("{}: {}\r\n", UNBUFFERED.0, UNBUFFERED.1).as_bytes());
             out.put_slice(chunked.as_bytes());
         }
     }
