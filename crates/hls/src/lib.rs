@@ -13,7 +13,10 @@
 //! [`STREAM_BYTES_MAX`] bytes; a segment ends at [`SEGMENT_BYTES_MAX`]. Sessions are at most [`STREAM_VIEWERS_MAX`] a
 //! stream and [`ADDRESS_VIEWERS_MAX`] an address.
 
+mod dash;
+mod dash_window;
 mod fragmented;
+mod hds;
 mod key;
 mod low_latency;
 mod name;
@@ -23,6 +26,7 @@ mod segment;
 mod segmenter;
 mod serve;
 mod serve_low_latency;
+mod shelf;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -36,7 +40,9 @@ pub use serve::{Ask, middleware};
 pub use store::STREAM_BYTES_MAX;
 pub use viewers::{ADDRESS_VIEWERS_MAX, STREAM_VIEWERS_MAX};
 
+use dash::Dash;
 use fragmented::FragmentedSegmenter;
+use hds::Hds;
 use headwater_conf::Conf;
 use headwater_hub::{Admission, Event, Hub, Observer, Session, Stream, StreamName};
 use headwater_packager::{Lengths, Packager};
@@ -60,6 +66,8 @@ pub struct Hls {
     store: Arc<Store>,
     writer: Writer,
     packager: Arc<Packager>,
+    dash: Arc<Dash>,
+    hds: Arc<Hds>,
 }
 
 impl std::fmt::Debug for Hls {
@@ -82,7 +90,10 @@ impl Hls {
         };
         let packager = Packager::with_lengths(lengths, runtime.clone());
         let (hub, writer) = (Arc::downgrade(hub), Writer::start());
-        Arc::new(Hls { hub, conf, admission, runtime, store, writer, packager })
+        let dash =
+            Dash::new(conf.clone(), admission.clone(), runtime.clone(), packager.clone(), writer.clone());
+        let hds = Hds::new(conf.clone(), admission.clone(), runtime.clone(), writer.clone());
+        Arc::new(Hls { hub, conf, admission, runtime, store, writer, packager, dash, hds })
     }
 
     /// What makes CMAF chunks of streams, for others who want them too: each stream is muxed once.
@@ -96,6 +107,8 @@ impl Hls {
         self.store.lives().iter().filter(|live| !live.settings.dispose.is_zero()).for_each(|live| {
             self.writer.remove(live.files());
         });
+        self.writer.remove(self.dash.disposable_files());
+        self.writer.remove(self.hds.files());
         self.writer.drain().await;
     }
 
@@ -154,6 +167,8 @@ async fn sweep(store: Weak<Store>) {
 impl Observer for Hls {
     fn on_event(&self, event: &Event) {
         if let Event::Published { stream, session } = event {
+            self.dash.published(stream);
+            self.hds.published(stream, session.id());
             self.published(stream, session);
         }
     }

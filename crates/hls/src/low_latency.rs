@@ -16,6 +16,7 @@ use headwater_playlist::{
     self as playlist, LowLatency as Edge, MediaPlaylist, PARTS_LISTED, Report, SKIP_UNTIL, Variant,
     encode_path,
 };
+use headwater_web::EntityTag;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -150,6 +151,8 @@ pub(crate) struct LowLatency {
     pub(crate) stem: String,
     pub(crate) settings: Settings,
     state: Mutex<State>,
+    /// Random, for validators.
+    salt: u64,
     /// Counts changes.
     changed: watch::Sender<u64>,
     rendered: Mutex<HashMap<(Rendition, bool), (u64, Playlist)>>,
@@ -179,6 +182,7 @@ impl LowLatency {
             stem: path.strip_suffix(".m3u8").unwrap_or(&path).to_owned(),
             settings,
             state: Mutex::default(),
+            salt: rand::random(),
             changed: watch::Sender::new(0),
             rendered: Mutex::default(),
             turn: tokio::sync::Mutex::new(View::new(Cut::Marks, without)),
@@ -222,6 +226,12 @@ impl LowLatency {
     /// Whether a playlist can be written: it needs a segment, whose length is the target.
     fn is_ready(&self) -> bool {
         !self.state.lock().segments.is_empty()
+    }
+
+    /// The validator of what is at `path`, which never changes there while this stream is in memory.
+    pub(crate) fn tag(&self, path: &str) -> EntityTag {
+        let file = path.rsplit('/').next().unwrap_or_default();
+        EntityTag::new(format_args!("{:x}-{file}", self.salt))
     }
 
     /// Waits for the first segment.

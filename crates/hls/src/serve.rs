@@ -10,12 +10,14 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
-use headwater_hub::{Action, Attached, Grant, Request as Play, Session, SessionId, SessionInfo};
+use headwater_hub::{Action, Attached, Grant, Request as Play, Session, SessionId, SessionInfo, StreamName};
 use headwater_playlist::{CONTENT_TYPE, MasterPlaylist, Variant, encode_path};
+use headwater_web::{Caching, EntityTag, Pieces, Representation, percent_decode, virtual_host};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Media type of a transport stream, as SRS's file server tells it.
 const SEGMENT_TYPE: &str = "video/MP2T";
@@ -56,6 +58,12 @@ impl Hls {
     pub async fn respond(&self, ask: Ask<'_>) -> Option<Response> {
         let vhost = self.conf.vhost(ask.vhost)?;
         let path = ask.path.strip_prefix('/')?;
+        if let Some(response) = self.dash.respond(&vhost.name, path, &ask).await {
+            return Some(response);
+        }
+        if let Some(response) = self.hds.respond(&vhost.name, path, &ask).await {
+            return Some(response);
+        }
         let Some(found) = self.store.find(&vhost.name, path) else {
             let (live, asset) = self.store.find_low_latency(&vhost.name, path)?;
             return self.low_latency(&ask, &live, asset).await;
@@ -215,13 +223,17 @@ pub(crate) fn window_s(live: &Live) -> u64 {
 }
 
 pub(crate) fn play(ask: &Ask<'_>, live: &Live) -> Play {
-    let name = &live.name;
+    play_as(ask, &live.name, "hls-play")
+}
+
+/// The same, of a viewer who says by `kind` which protocol it speaks.
+pub(crate) fn play_as(ask: &Ask<'_>, name: &StreamName, kind: &'static str) -> Play {
     let referer = ask.fields.get(header::REFERER).and_then(|v| v.to_str().ok());
     let referer = referer.filter(|page| page.len() <= IDENTITY_MAX);
     let query = without_token(ask.query);
     Play {
         action: Action::Play,
-        kind: "hls-play",
+        kind,
         session: SessionId::random(),
         peer: ask.peer,
         vhost: name.vhost().to_owned(),
@@ -234,41 +246,25 @@ pub(crate) fn play(ask: &Ask<'_>, live: &Live) -> Play {
     }
 }
 
-/// A whole answer, or 304 when the viewer has it already.
+/// Content that caches may keep for so many seconds: whole, a part of it, or 304 when the viewer has it already.
 pub(crate) fn content(
     ask: &Ask<'_>,
     kind: &'static str,
-    etag: &str,
+    etag: &EntityTag,
     max_age_s: u64,
-    bytes: Bytes,
+    content: impl Into<Pieces>,
 ) -> Response {
-    let known = ask.fields.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok());
-    let fresh = known.is_some_and(|tags| tags.split(',').any(|tag| tag.trim() == etag || tag.trim() == "*"));
-    let length = bytes.len();
-    let body = if fresh || ask.head { Body::empty() } else { Body::from(bytes) };
-    let mut response = Response::new(body);
-    let fields = response.headers_mut();
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    fields.extend(HeaderValue::from_str(etag).ok().map(|etag| (header::ETAG, etag)));
-    let age = HeaderValue::from_str(&format!("max-age={max_age_s}")).ok();
-    fields.extend(age.map(|age| (header::CACHE_CONTROL, age)));
-    if fresh {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-    } else {
-        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-    }
-    response
+    let caching = Caching::For(Duration::from_secs(max_age_s));
+    Representation::new(kind, content).tag(etag.clone()).caching(caching).answer(method(ask), ask.fields)
 }
 
 /// A whole answer that is one viewer's alone.
 pub(crate) fn private(ask: &Ask<'_>, kind: &'static str, bytes: Bytes) -> Response {
-    let length = bytes.len();
-    let mut response = Response::new(if ask.head { Body::empty() } else { Body::from(bytes) });
-    let fields = response.headers_mut();
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    fields.insert(header::CONTENT_LENGTH, length.into());
-    response
+    Representation::new(kind, bytes).answer(method(ask), &HeaderMap::new())
+}
+
+fn method(ask: &Ask<'_>) -> &'static Method {
+    if ask.head { &Method::HEAD } else { &Method::GET }
 }
 
 pub(crate) fn text(status: StatusCode, reason: String) -> Response {
@@ -298,39 +294,6 @@ async fn answer(hls: &Hls, request: &Parts) -> Option<Response> {
     let query = request.uri.query().unwrap_or_default();
     let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
-    let vhost = vhost(query, &request.headers, request.uri.host());
+    let vhost = virtual_host(request);
     hls.respond(Ask { vhost, path: &path, query, head, fields: &request.headers, peer }).await
-}
-
-fn vhost<'a>(query: &'a str, fields: &'a HeaderMap, authority: Option<&'a str>) -> &'a str {
-    let parameter = |name: &str| {
-        let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-        pairs.find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value)
-    };
-    let host = || {
-        let field = fields.get(header::HOST).and_then(|v| v.to_str().ok()).or(authority)?;
-        let port = field.rfind(':').filter(|&colon| !field.get(colon..).is_some_and(|p| p.contains(']')));
-        field.get(..port.unwrap_or(field.len()))
-    };
-    parameter("vhost").or_else(|| parameter("domain")).or_else(host).unwrap_or_default()
-}
-
-/// `None` for bytes that are not UTF-8.
-fn percent_decode(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let pair = tail.get(..2).filter(|_| byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match pair.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(decoded) => {
-                out.push(decoded);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(out).ok()
 }

@@ -8,17 +8,13 @@ use crate::serve::{
 use crate::store::{Live, etag};
 use crate::token::{Token, without_token};
 use crate::viewers::Standing;
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody;
 use axum::response::Response;
 use bytes::Bytes;
 use headwater_hub::StreamName;
 use headwater_playlist::{CONTENT_TYPE, MasterPlaylist, Variant, encode_path, relative};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body::{Frame, SizeHint};
-use std::collections::VecDeque;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use headwater_web::EntityTag;
+use http::StatusCode;
 
 /// What a playlist request asks for besides the playlist (`_HLS_…`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,16 +58,16 @@ impl Hls {
             Asset::Multivariant => self.multivariant(ask, live, low_latency).await,
             Asset::Media(rendition) => self.ll_playlist(ask, live, low_latency, rendition).await,
             Asset::Init(rendition, number) => match low_latency.init(rendition, number) {
-                Some(init) => content(ask, FRAGMENTED_TYPE, &format!("\"{number}\""), window_s(live), init),
+                Some(init) => self.media(ask, live, &low_latency.tag(ask.path), Some(vec![init])),
                 None => gone(),
             },
             Asset::Segment(rendition, sequence) => {
                 let pieces = low_latency.segment(rendition, sequence);
-                self.media(ask, live, pieces)
+                self.media(ask, live, &low_latency.tag(ask.path), pieces)
             }
             Asset::Part(rendition, sequence, part) => {
                 let pieces = low_latency.part(rendition, sequence, part).await;
-                self.media(ask, live, pieces)
+                self.media(ask, live, &low_latency.tag(ask.path), pieces)
             }
         })
     }
@@ -85,7 +81,7 @@ impl Hls {
                 return text(StatusCode::NOT_FOUND, no_playlist(live));
             }
             let master = self.write_multivariant(live, low_latency, None, "").to_string();
-            return content(ask, CONTENT_TYPE, &etag(master.len() as u64), 1, master.into());
+            return content(ask, CONTENT_TYPE, &etag(master.len() as u64), 1, Bytes::from(master));
         }
         match Token::claimed(ask.query).map(|token| (self.standing(&token, live, 0), token)) {
             Some((Standing::Kicked, _)) => kicked(),
@@ -233,26 +229,16 @@ impl Hls {
     }
 
     /// Segments and parts are for everybody who knows their names; a session's are counted.
-    fn media(&self, ask: &Ask<'_>, live: &Live, pieces: Option<Vec<Bytes>>) -> Response {
+    fn media(&self, ask: &Ask<'_>, live: &Live, tag: &EntityTag, pieces: Option<Vec<Bytes>>) -> Response {
         let Some(pieces) = pieces else { return gone() };
-        let length: usize = pieces.iter().map(Bytes::len).sum();
-        if let Some(token) = Token::claimed(ask.query).filter(|_| live.settings.sessions)
-            && self.standing(&token, live, if ask.head { 0 } else { length as u64 }) == Standing::Kicked
-        {
-            return kicked();
+        let response = content(ask, FRAGMENTED_TYPE, tag, window_s(live), pieces);
+        let sent = response.body().size_hint().exact().unwrap_or_default();
+        let token = Token::claimed(ask.query).filter(|_| live.settings.sessions);
+        match token.map(|token| self.standing(&token, live, sent)) {
+            Some(Standing::Kicked) => kicked(),
+            Some(Standing::Watching | Standing::Unknown) | None => response,
         }
-        let body = if ask.head { Body::empty() } else { Body::new(Pieces::new(pieces)) };
-        let mut response = Response::new(body);
-        media_fields(response.headers_mut(), length, window_s(live));
-        response
     }
-}
-
-fn media_fields(fields: &mut HeaderMap, length: usize, seconds: u64) {
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(FRAGMENTED_TYPE));
-    fields.insert(header::CONTENT_LENGTH, length.into());
-    let age = HeaderValue::from_str(&format!("max-age={seconds}")).ok();
-    fields.extend(age.map(|age| (header::CACHE_CONTROL, age)));
 }
 
 /// Waits for the position that is asked for.
@@ -273,42 +259,6 @@ async fn reach(low_latency: &LowLatency, directives: Directives) -> Result<(), R
 
 fn gone() -> Response {
     text(StatusCode::NOT_FOUND, "this part is not there, or no more; reload the playlist".into())
-}
-
-/// A body of pieces that are sent as they are.
-#[derive(Debug)]
-struct Pieces {
-    left: VecDeque<Bytes>,
-    length: u64,
-}
-
-impl Pieces {
-    fn new(pieces: Vec<Bytes>) -> Pieces {
-        let left: VecDeque<Bytes> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
-        Pieces { length: left.iter().map(|piece| piece.len() as u64).sum(), left }
-    }
-}
-
-impl HttpBody for Pieces {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.left.pop_front();
-        self.length -= piece.as_ref().map_or(0, |piece| piece.len() as u64);
-        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.length)
-    }
 }
 
 #[cfg(test)]

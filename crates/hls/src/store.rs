@@ -9,6 +9,7 @@ use crate::viewers::Viewers;
 use bytes::Bytes;
 use headwater_hub::{Segmented, StreamName};
 use headwater_playlist::{self as playlist, MediaPlaylist};
+use headwater_web::EntityTag;
 use parking_lot::{Mutex, RwLock};
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -40,7 +41,7 @@ pub(crate) struct Segment {
     pub(crate) init: Option<Arc<Init>>,
     /// When it began, as playlists tell it.
     pub(crate) date: Option<String>,
-    pub(crate) etag: String,
+    pub(crate) etag: EntityTag,
 }
 
 /// An initialisation segment.
@@ -49,7 +50,7 @@ pub(crate) struct Init {
     /// Path below the root, without leading slash.
     pub(crate) path: String,
     pub(crate) bytes: Bytes,
-    pub(crate) etag: String,
+    pub(crate) etag: EntityTag,
 }
 
 /// What is at a path.
@@ -209,7 +210,7 @@ pub(crate) struct Live {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Playlist {
     pub(crate) text: Bytes,
-    pub(crate) etag: String,
+    pub(crate) etag: EntityTag,
 }
 
 /// What goes on from one publisher to the next.
@@ -485,7 +486,7 @@ impl State {
 }
 
 /// A validator that no other content of the same path ever has, not even after a restart.
-pub(crate) fn etag(salt: u64) -> String {
+pub(crate) fn etag(salt: u64) -> EntityTag {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("\"{:x}-{salt:x}\"", now.as_nanos())
+    EntityTag::new(format_args!("{:x}-{salt:x}", now.as_nanos()))
 }

@@ -25,7 +25,7 @@ pub(crate) struct Update {
 }
 
 enum Job {
-    Update(Update),
+    Update(Box<Update>),
     Remove(Vec<PathBuf>),
     Drained(oneshot::Sender<()>),
 }
@@ -48,7 +48,7 @@ impl Writer {
 
     /// Queues an update. False when the disk is too slow and the update is dropped.
     pub(crate) fn update(&self, update: Update) -> bool {
-        self.jobs.try_send(Job::Update(update)).is_ok()
+        self.jobs.try_send(Job::Update(Box::new(update))).is_ok()
     }
 
     /// Queues a removal; dropped when the disk is too slow.
@@ -75,7 +75,7 @@ fn work(mut inbox: mpsc::Receiver<Job>) {
     let mut health = Health::default();
     while let Some(job) = inbox.blocking_recv() {
         match job {
-            Job::Update(update) => write_update(update, &mut health),
+            Job::Update(update) => write_update(*update, &mut health),
             Job::Remove(files) => files.iter().for_each(|file| remove(file, &mut health)),
             Job::Drained(done) => {
                 done.send(()).ok(); // nobody waits any more
