@@ -1,5 +1,5 @@
 use crate::stream::{Headers, Stream};
-use headwater_media::{Frame, Time};
+use headwater_media::{Frame, Kind, Time};
 use slab::Slab;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -131,10 +131,11 @@ impl FrameLog {
     fn trim(&mut self) {
         let live = self.gop.as_ref().map_or(self.head(), |g| g.at);
         let slowest = self.readers.iter().map(|(_, r)| r.at).min().unwrap_or(live);
-        let newest = self.entries.iter().rev().find_map(dts).unwrap_or(Time::ZERO);
-        while let Some(front) = self.entries.front() {
+        let newest = time_of(self.entries.iter().rev()).unwrap_or(Time::ZERO);
+        while !self.entries.is_empty() {
             let unwanted = self.first < live.min(slowest);
-            let too_old = self.first < live && dts(front).is_some_and(|t| newest - t > self.limits.queue);
+            let oldest = time_of(self.entries.iter()).unwrap_or(newest);
+            let too_old = self.first < live && newest - oldest > self.limits.queue;
             if !unwanted && !too_old && self.bytes <= LOG_BYTES_MAX {
                 break;
             }
@@ -149,11 +150,19 @@ impl FrameLog {
     }
 }
 
-fn dts(entry: &Entry) -> Option<Time> {
-    match entry {
-        Entry::Frame(f) => Some(f.dts),
-        Entry::Published | Entry::Unpublished => None,
+/// The time of the first frame of media among the next few entries, else of any frame: publishers send metadata and
+/// configurations at time zero, whatever the time of the media that follow.
+fn time_of<'a>(entries: impl Iterator<Item = &'a Entry>) -> Option<Time> {
+    const LOOK_AHEAD: usize = 8;
+    let mut any = None;
+    for entry in entries.take(LOOK_AHEAD) {
+        let Entry::Frame(frame) = entry else { continue };
+        if matches!(frame.kind, Kind::Key | Kind::Inter) {
+            return Some(frame.dts);
+        }
+        any = any.or(Some(frame.dts));
     }
+    any
 }
 
 /// Reads a stream's frames in order, from the last key frame on.
@@ -219,5 +228,46 @@ impl Drop for FrameReader {
         state.frames.readers.remove(self.key);
         state.frames.trim();
         state.touch();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use headwater_media::{Codec, CodecTag, Track};
+
+    fn video(kind: Kind, dts: Time) -> Entry {
+        let (track, codec, tag) = (Track::Video, Codec::H264, CodecTag::Legacy);
+        let payload = Bytes::from_static(b"x");
+        Entry::Frame(Frame { track, codec, tag, kind, dts, pts: dts, payload })
+    }
+
+    fn read_so_far(entries: impl IntoIterator<Item = Entry>) -> FrameLog {
+        let queue = Time::from_millis(30_000);
+        let mut log = FrameLog::new(Limits { gop_cache: true, gop_frames_max: 0, queue });
+        log.add_reader(0);
+        entries.into_iter().for_each(|entry| log.push(entry, &Headers::default()));
+        log
+    }
+
+    #[test]
+    fn a_configuration_at_zero_before_media_of_the_next_day_waits_for_its_reader() {
+        let day = Time::from_millis(86_400_000);
+        let log = read_so_far([video(Kind::Config, Time::ZERO), video(Kind::Key, day)]);
+        assert_eq!(log.first, 0);
+    }
+
+    #[test]
+    fn media_that_is_too_old_does_not_wait() {
+        let key = |seconds: i64| video(Kind::Key, Time::from_millis(seconds * 1000));
+        assert_eq!(read_so_far([key(0), key(30)]).first, 0);
+        assert_eq!(read_so_far([key(0), key(31)]).first, 1);
+    }
+
+    #[test]
+    fn scripts_alone_grow_old_too() {
+        let script = |seconds: i64| video(Kind::Script, Time::from_millis(seconds * 1000));
+        assert_eq!(read_so_far((0..100).map(script)).first, 69);
     }
 }
