@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod clock;
+pub mod dash;
 pub mod flv;
 pub mod hls;
 pub mod http;

@@ -10,7 +10,7 @@ use headwater_media::Frame;
 use headwater_testkit::http::Request;
 use headwater_testkit::packets::{Allow, Media, Packet, compare, of_frames};
 use headwater_testkit::rtmp::RtmpPeer;
-use headwater_testkit::{Clip, Options, Publishing, Reader, Server, Source, Tool, flv, hls, wait, websocket};
+use headwater_testkit::{Clip, Options, Reader, Server, Source, Tool, dash, flv, hls, wait, websocket};
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,7 @@ enum Output {
     HlsTs,
     HlsMp4,
     LowLatencyHls,
+    Dash,
     RecordedFlv,
     RecordedMp4,
 }
@@ -80,6 +81,7 @@ const OUTPUTS: &[(Output, Expect)] = &[
     (HlsTs, Expect::Same(SEGMENTED)),
     (HlsMp4, Expect::Same(CMAF)),
     (LowLatencyHls, Expect::Same(CMAF)),
+    (Dash, Expect::Same(CMAF)),
     (RecordedFlv, RECORDED),
     (RecordedMp4, RECORDED),
 ];
@@ -124,7 +126,6 @@ struct Live<'a> {
     server: &'a Server,
     source: Source,
     readings: Vec<(Output, Expect, Reading)>,
-    publishing: Option<Publishing>,
 }
 
 fn expected(source: Source, output: Output, usual: Expect) -> Expect {
@@ -144,9 +145,7 @@ fn read_back(hls: &str, vhost: &str, outputs: &[Output]) {
     let waiting =
         lives.iter().flat_map(|live| &live.readings).filter(|(_, _, r)| !matches!(r, Reading::Later));
     server.wait_for_players(waiting.count());
-    lives.iter_mut().for_each(Live::publish);
-    lives.iter_mut().for_each(Live::join);
-    lives.iter_mut().for_each(|live| live.publishing.take().unwrap().finish());
+    std::thread::scope(|scope| lives.iter_mut().for_each(|live| _ = scope.spawn(|| live.publish())));
     wait_until_quiet(&lives);
     server.kick_players();
     let cells = std::thread::scope(|scope| {
@@ -180,15 +179,21 @@ impl<'a> Live<'a> {
             };
             (*output, expect, reading)
         };
-        Live { server, source, readings: rows.map(reading).collect(), publishing: None }
+        Live { server, source, readings: rows.map(reading).collect() }
     }
 
+    /// Publishes to the end.
     fn publish(&mut self) {
-        self.publishing = Some(self.source.publish(self.server.rtmp_address(), &self.source.name()));
+        let publishing = self.source.publish(self.server.rtmp_address(), &self.source.name());
+        self.join();
+        publishing.finish();
     }
 
     /// Starts the readers that need a live stream; within the first GOP, so that they miss no picture.
     fn join(&mut self) {
+        if !self.readings.iter().any(|(output, _, _)| matches!(output, HttpTs | HttpAac | HttpMp3)) {
+            return;
+        }
         let name = self.source.name();
         self.server.wait_until_published(&name);
         for (output, _, reading) in &mut self.readings {
@@ -215,35 +220,41 @@ impl<'a> Live<'a> {
         let Live { server, source, readings, .. } = self;
         let sent = source.packets();
         let verdict = |(output, expect, reading): (Output, Expect, Reading)| {
-            let bytes = match (output, reading) {
-                (_, Reading::Ffmpeg(reader)) => return (source, output, judge_live(&sent, reader, expect)),
-                (_, Reading::Frames(frames)) => {
-                    let got = of_frames(&frames.join().unwrap());
-                    return (source, output, judge(&sent, &got, expect));
+            let verdict = match reading {
+                Reading::Ffmpeg(reader) => judge_live(&sent, reader, expect),
+                Reading::Frames(frames) => judge(&sent, &of_frames(&frames.join().unwrap()), expect),
+                Reading::Bytes(bytes) => {
+                    let files = bytes.join().unwrap().map(|bytes| vec![bytes]);
+                    judge_files(&sent, files, expect, &kept(server, source, output), source.tool())
                 }
-                (_, Reading::Bytes(bytes)) => bytes.join().unwrap(),
-                (HlsTs | HlsMp4, Reading::Later) => {
-                    segments(server, &format!("/live/{}.m3u8", source.name()))
+                Reading::Later => {
+                    let files = left(server, &source.name(), output);
+                    judge_files(&sent, files, expect, &kept(server, source, output), source.tool())
                 }
-                (LowLatencyHls, Reading::Later) => {
-                    segments(server, &format!("/live/{}/ll.m3u8", source.name()))
-                }
-                (_, Reading::Later) => recording(server, &source.name()),
             };
-            (
-                source,
-                output,
-                judge_bytes(
-                    &sent,
-                    bytes,
-                    expect,
-                    &server.folder().join(format!("{}-{output:?}", source.name())),
-                    source.tool(),
-                ),
-            )
+            (source, output, verdict)
         };
         readings.into_iter().map(verdict).collect()
     }
+}
+
+/// What there is of a stream that has ended: files that hold all tracks, or one each.
+fn left(server: &Server, name: &str, output: Output) -> Result<Vec<Vec<u8>>, Answer> {
+    match output {
+        HlsTs | HlsMp4 => segments(server, &format!("/live/{name}.m3u8")),
+        LowLatencyHls => segments(server, &format!("/live/{name}/ll.m3u8")),
+        Dash => {
+            let manifest = dash::manifest(server.http_address(), &format!("/live/{name}.mpd"));
+            let fetched = manifest.map(|manifest| manifest.fetch(server.http_address()));
+            fetched.map_err(|(status, text)| Answer { status, text })
+        }
+        _ => Ok(vec![recording(server, name)]),
+    }
+}
+
+/// Where a test keeps what it read.
+fn kept(server: &Server, source: Source, output: Output) -> PathBuf {
+    server.folder().join(format!("{}-{output:?}", source.name()))
 }
 
 /// Players over RTMP stay; they have had everything when nothing comes any more.
@@ -263,26 +274,33 @@ fn judge_live(sent: &[Packet], reader: Reader, expect: Expect) -> Result<(), Str
     judge(sent, &got, expect).map_err(|what| format!("{what} {errors}"))
 }
 
-fn judge_bytes(
+fn judge_files(
     sent: &[Packet],
-    bytes: Result<Vec<u8>, Answer>,
+    files: Result<Vec<Vec<u8>>, Answer>,
     expect: Expect,
-    file: &Path,
+    path: &Path,
     tool: Tool,
 ) -> Result<(), String> {
-    let bytes = match (bytes, expect) {
+    let files = match (files, expect) {
         (Err(_), Expect::Refused) => return Ok(()),
         (Err(Answer { status, text }), _) => return Err(format!("answered {status}: {text}")),
-        (Ok(bytes), Expect::Refused) => return Err(format!("{} bytes instead of a refusal", bytes.len())),
-        (Ok(bytes), Expect::SameByOwnReader(_)) => {
-            return judge(sent, &of_frames(&flv::frames(&bytes)), expect);
+        (Ok(files), Expect::Refused) => {
+            return Err(format!("{} bytes instead of a refusal", files.concat().len()));
         }
-        (Ok(bytes), _) => bytes,
+        (Ok(files), Expect::SameByOwnReader(_)) => {
+            return judge(sent, &of_frames(&flv::frames(&files.concat())), expect);
+        }
+        (Ok(files), _) => files,
     };
-    std::fs::write(file, bytes).unwrap();
-    let (got, errors) = Reader::open(tool, &file.to_string_lossy()).finish(LIMIT);
-    judge(sent, &got, expect).map_err(|what| format!("{what} {errors}"))?;
-    decodes(tool, file)
+    let mut read = (Vec::new(), String::new());
+    for file in files {
+        std::fs::write(path, file).unwrap();
+        let (packets, complaints) = Reader::open(tool, &path.to_string_lossy()).finish(LIMIT);
+        decodes(tool, path)?;
+        read.0.extend(packets);
+        read.1.push_str(&complaints);
+    }
+    judge(sent, &read.0, expect).map_err(|what| format!("{what} {}", read.1))
 }
 
 /// Whether `got` is what was expected of what was sent.
@@ -366,16 +384,16 @@ fn collect_frames(server: SocketAddr, name: String) -> JoinHandle<Vec<Frame>> {
 }
 
 /// All segments of HLS in one file.
-fn segments(server: &Server, path: &str) -> Result<Vec<u8>, Answer> {
+fn segments(server: &Server, path: &str) -> Result<Vec<Vec<u8>>, Answer> {
     let playlist = hls::playlist(server.http_address(), path);
-    playlist.map(|playlist| playlist.fetch(server.http_address())).ok_or_else(|| {
+    playlist.map(|playlist| vec![playlist.fetch(server.http_address())]).ok_or_else(|| {
         let answer = Request::get(server.http_address(), path).send().unwrap();
         Answer { status: answer.status, text: answer.text().unwrap_or_default() }
     })
 }
 
 /// The finished recording.
-fn recording(server: &Server, name: &str) -> Result<Vec<u8>, Answer> {
+fn recording(server: &Server, name: &str) -> Vec<u8> {
     let stem = format!("{name}.");
     let folder = server.folder().join("rec/live");
     let finished = || -> Option<PathBuf> {
@@ -385,7 +403,7 @@ fn recording(server: &Server, name: &str) -> Result<Vec<u8>, Answer> {
             name.starts_with(&stem) && !name.ends_with(".tmp")
         })
     };
-    Ok(std::fs::read(wait::until("a finished recording", LIMIT, finished)).unwrap())
+    std::fs::read(wait::until("a finished recording", LIMIT, finished)).unwrap()
 }
 
 #[test]
