@@ -75,6 +75,8 @@ impl Server {
         conf: impl FnOnce(Ports, &Path) -> String,
     ) -> Result<Server, ServerError> {
         let ports = free_ports().map_err(prepare("headwater"))?;
+        // it is started in another folder
+        let program = std::path::absolute(program).map_err(prepare("headwater"))?;
         Server::start("headwater", ports, |folder| {
             let file = write(folder, &conf(ports, folder))?;
             let mut command = Command::new(program);
