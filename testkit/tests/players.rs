@@ -12,7 +12,8 @@ const FRAMES_PER_SECOND: u64 = 20;
 fn server() -> Server {
     let hls = "enabled on; hls_fragment 1; hls_window 10;";
     let root = format!("vhost mp4.test {{ hls {{ {hls} hls_use_fmp4 on; }} }}");
-    Server::start(&Options { root, hls: Some(hls.to_owned()), ..Options::default() })
+    let vhost = "dash { enabled on; dash_fragment 1; dash_update_period 1; dash_window_size 10; }".to_owned();
+    Server::start(&Options { root, vhost, hls: Some(hls.to_owned()), ..Options::default() })
 }
 
 fn play(name: &'static str, player: &'static str, url: String) -> Play {
@@ -47,11 +48,12 @@ fn every_protocol_plays() {
         play("HTTP-TS", "mpegts", http("/live/s.ts")),
         play("HLS in TS", "hls", http("/live/s.m3u8")),
         play("HLS in MP4", "hls", http("/live/m.m3u8?vhost=mp4.test")),
+        play("DASH", "dash", http("/live/s.mpd")),
     ];
     let played = Browser::play(&plays).finish();
     for played in played {
         played_well(&played, 8);
-        let most = if played.name.starts_with("HLS") { 10_000 } else { 3_000 };
+        let most = if ["HLS in TS", "HLS in MP4", "DASH"].contains(&&*played.name) { 10_000 } else { 3_000 };
         assert!(played.glass.most < most, "{played:#?}");
     }
 }

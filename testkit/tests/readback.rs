@@ -419,7 +419,8 @@ fn live_and_in_mpeg_ts() {
 fn in_mp4() {
     read_back(
         "hls_use_fmp4 on;",
-        "dvr { enabled on; dvr_path ./rec/[app]/[stream].mp4; }",
-        &[HlsMp4, LowLatencyHls, RecordedMp4],
+        "dvr { enabled on; dvr_path ./rec/[app]/[stream].mp4; }
+         dash { enabled on; dash_fragment 1; dash_update_period 1; dash_window_size 30; }",
+        &[HlsMp4, LowLatencyHls, Dash, RecordedMp4],
     );
 }
