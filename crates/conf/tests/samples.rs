@@ -203,14 +203,21 @@ fn refer_lists() {
     assert!(conf.vhost("y").is_none());
 }
 
+#[test]
+fn dash_and_hds() {
+    let conf = load_quietly(
+        "listen 1935; daemon off; vhost x { dash { enabled on; dash_fragment 30; dash_update_period 150; dash_path ./objs; } hds { enabled on; hds_fragment 4; } }",
+    );
+    let (dash, hds) = (&conf.vhost("x").unwrap().dash, &conf.vhost("x").unwrap().hds);
+    assert_eq!((dash.enabled, dash.dash_window_size, dash.dash_fragment.as_secs()), (true, 5, 30));
+    assert_eq!(dash.dash_path.as_deref(), Some(std::path::Path::new("./objs")));
+    assert_eq!((hds.enabled, hds.hds_fragment.as_secs(), hds.hds_window.as_secs()), (true, 4, 60));
+}
+
 /// What is not served yet loads, keeps its values, and says so once for the block.
 #[test]
 fn what_is_not_served_yet_loads_with_one_warning_for_its_block() {
     let cases = [
-        (
-            "vhost v { dash { enabled on; dash_fragment 30; dash_update_period 150; dash_window_size 4; } }",
-            "vhost.dash",
-        ),
         (
             "vhost v { cluster { mode remote; origin 10.0.0.1:1935 10.0.0.2; protocol flv; } }",
             "vhost.cluster",
@@ -470,7 +477,7 @@ fn a_misspelt_variable_is_noticed_and_a_foreign_one_is_not() {
     );
     assert_eq!(warnings("SRS_PORT_1935_TCP_ADDR"), []);
     assert_eq!(warnings("SRS_DEVICE_IP"), []);
-    assert_eq!(warnings("SRS_VHOST_DASH_ENABLED").len(), 1);
+    assert_eq!(warnings("SRS_CIRCUIT_BREAKER_ENABLED").len(), 1);
 }
 
 #[test]

@@ -7,6 +7,9 @@
 //!
 //! Times of segments are decoding times, as in `tfdt`; pictures that are reordered show a frame or two later.
 
+#[cfg(test)]
+mod tests;
+
 use crate::shelf::File;
 use crate::store::STREAM_BYTES_MAX;
 use crate::view::Segment;

@@ -90,17 +90,17 @@ section! {
 }
 
 section! {
-    /// MPEG-DASH.
+    /// MPEG-DASH. Served from memory; written to disk only if `dash_path` is set.
     pub struct Dash {
         /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", X;
         /// Segment length.
         dash_fragment: Duration = FloatSeconds, "10", "A", X;
-        /// minimumUpdatePeriod attribute.
+        /// How often players look for a new MPD (`minimumUpdatePeriod`), at most half of what is kept.
         dash_update_period: Duration = FloatSeconds, "5", "A", X;
         /// Directory the files are written to.
-        dash_path: PathBuf = Path, "./objs/nginx/html", "A", X;
-        /// MPD path.
+        dash_path: Option<PathBuf> = Path, "", "A", X;
+        /// MPD path; with `[vhost]`, `[app]`, `[stream]` replaced. Segments are in a folder `[stream]` beside it.
         dash_mpd_file: String = Text("template"), "[app]/[stream].mpd", "A", X;
         /// Segments listed in the MPD.
         dash_window_size: u32 = Int("segments"), "5", "A", X;
@@ -110,14 +110,13 @@ section! {
         dash_dispose: Duration = Seconds, "120", "L", X;
     }
     accepts {
-        /// Read and logged; the MPD timeShiftBufferDepth is last segment duration × dash_window_size
-        /// instead.
+        /// No effect, as in SRS: the MPD's timeShiftBufferDepth is what `dash_window_size` segments last.
         "dash_timeshift" = FloatSeconds, "300", "A", U;
     }
 }
 
 section! {
-    /// Adobe HDS.
+    /// Adobe HDS, for old players. Served from memory; written to disk only if `hds_path` is set.
     pub struct Hds {
         /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", D;
@@ -126,7 +125,7 @@ section! {
         /// Length of the window.
         hds_window: Duration = FloatSeconds, "60", "A", D;
         /// Directory the files are written to.
-        hds_path: PathBuf = Path, "./objs/nginx/html", "A", D;
+        hds_path: Option<PathBuf> = Path, "", "A", D;
     }
 }
 

@@ -49,9 +49,9 @@ section! {
         /// HLS.
         hls: Hls = S.served();
         /// MPEG-DASH.
-        dash: Dash = X;
+        dash: Dash = X.served();
         /// Adobe HDS.
-        hds: Hds = D.open();
+        hds: Hds = D.open().served();
         /// Recording.
         dvr: Dvr = S.served();
         /// FFmpeg ingest. Ids must be unique within a vhost (empty id counts).
