@@ -29,6 +29,8 @@ pub struct Options {
     pub http_api: String,
     /// More directives of `http_server`.
     pub http_server: String,
+    /// More directives of `console`.
+    pub console: String,
     /// Environment variables.
     pub env: Vec<(String, String)>,
 }
@@ -242,7 +244,7 @@ fn local(port: u16) -> SocketAddr {
 
 fn configuration(options: &Options, ports: Ports, folder: &Path) -> String {
     let Ports { rtmp, api, http, console } = ports;
-    let Options { root, vhost, http_api, http_server, .. } = options;
+    let Options { root, vhost, http_api, http_server, console: console_more, .. } = options;
     let folder = folder.display();
     let hls = options.hls.as_deref().unwrap_or("enabled on; hls_fragment 1; hls_window 30;");
     format!(
@@ -255,7 +257,7 @@ max_connections 1000;
 {root}
 http_api {{ enabled on; listen 127.0.0.1:{api}; {http_api} }}
 http_server {{ enabled on; listen 127.0.0.1:{http}; dir {folder}/html; {http_server} }}
-console {{ enabled on; listen 127.0.0.1:{console}; }}
+console {{ enabled on; listen 127.0.0.1:{console}; {console_more} }}
 vhost __defaultVhost__ {{
     http_remux {{ enabled on; mount [vhost]/[app]/[stream].flv; }}
     hls {{ {hls} }}
