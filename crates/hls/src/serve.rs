@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use headwater_hub::{Action, Attached, Grant, Request as Play, Session, SessionId, SessionInfo, StreamName};
-use headwater_playlist::{CONTENT_TYPE, MasterPlaylist, Variant, encode_path};
+use headwater_playlist::{CONTENT_TYPE, MasterPlaylist, Variant, encode_path, relative};
 use headwater_web::{Caching, EntityTag, Pieces, Representation, percent_decode, virtual_host};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -89,7 +89,7 @@ impl Hls {
     /// A viewer with a session gets its own media playlist; any other is admitted first.
     async fn session_playlist(&self, ask: &Ask<'_>, live: &Live) -> Response {
         let Some(token) = Token::claimed(ask.query) else { return self.begin(ask, live).await };
-        match self.store.viewers.visit(&token, &live.name, 0) {
+        match self.standing(&token, live, 0) {
             Standing::Unknown => self.begin(ask, live).await,
             Standing::Kicked => kicked(),
             Standing::Watching => {
@@ -123,7 +123,27 @@ impl Hls {
             self.store.viewers.leave(&token);
             return text(StatusCode::NOT_FOUND, no_playlist(live));
         }
-        private(ask, CONTENT_TYPE, master_playlist(ask, &token, live.settings.relative_master).into())
+        let mut master = master_playlist(ask, &token, live.settings.relative_master);
+        master.variants.extend(self.plain_variants(ask, live, &token));
+        private(ask, CONTENT_TYPE, master.to_string().into())
+    }
+
+    /// The plain playlists of `hls_variants` that are there, for the session of `token`.
+    fn plain_variants(&self, ask: &Ask<'_>, live: &Live, token: &Token) -> Vec<Variant> {
+        let query = without_token(ask.query);
+        let others = self.variants_live(live).into_iter().filter(|other| other.current().is_some());
+        let variants = others.map(|other| {
+            let path = match live.settings.relative_master {
+                true => relative(&live.playlist_path, &other.playlist_path),
+                false => format!("/{}", other.playlist_path),
+            };
+            let path = encode_path(&path);
+            let uri = token.put_into(&if query.is_empty() { path } else { format!("{path}?{query}") });
+            let measured = other.low_latency.as_ref().and_then(|theirs| theirs.variants().into_iter().next());
+            let unknown = || Variant { bandwidth: 1, average_bandwidth: Some(1), ..Variant::default() };
+            Variant { uri, ..measured.unwrap_or_else(unknown) }
+        });
+        variants.collect()
     }
 
     pub(crate) fn join(&self, token: &Token, play: Play, grant: Grant, live: &Live) -> Result<(), Full> {
@@ -141,14 +161,14 @@ impl Hls {
             return response;
         };
         let bytes = response.body().size_hint().exact().unwrap_or_default();
-        match self.store.viewers.visit(&token, &live.name, bytes) {
+        match self.standing(&token, live, bytes) {
             Standing::Kicked => kicked(),
             Standing::Watching | Standing::Unknown => response,
         }
     }
 
     fn key(&self, ask: &Ask<'_>, live: &Live, key: &SegmentKey) -> Response {
-        let visit = |token: Token| self.store.viewers.visit(&token, &live.name, 0);
+        let visit = |token: Token| self.standing(&token, live, 0);
         let standing = match live.settings.sessions {
             true => Token::claimed(ask.query).map_or(Standing::Unknown, visit),
             false => Standing::Watching,
@@ -178,12 +198,12 @@ async fn media_playlist(ask: &Ask<'_>, live: &Live, own: impl FnOnce(Playlist) -
 
 /// As SRS writes it (srs-interfaces 5.5): the address that was asked for, with the token; `relative` to itself for
 /// proxies that serve it below another folder.
-fn master_playlist(ask: &Ask<'_>, token: &Token, relative: bool) -> String {
+fn master_playlist(ask: &Ask<'_>, token: &Token, relative: bool) -> MasterPlaylist {
     let file = ask.path.rsplit('/').next().filter(|_| relative);
     let (path, query) = (encode_path(file.unwrap_or(ask.path)), without_token(ask.query));
     let uri = token.put_into(&if query.is_empty() { path } else { format!("{path}?{query}") });
     let variant = Variant { uri, bandwidth: 1, average_bandwidth: Some(1), ..Variant::default() };
-    MasterPlaylist { variants: vec![variant] }.to_string()
+    MasterPlaylist { variants: vec![variant] }
 }
 
 fn session_info(play: Play, grant: Grant) -> SessionInfo {

@@ -15,6 +15,7 @@ use headwater_hub::StreamName;
 use headwater_playlist::{CONTENT_TYPE, MasterPlaylist, Variant, encode_path, relative};
 use headwater_web::EntityTag;
 use http::StatusCode;
+use std::sync::Arc;
 
 /// What a playlist request asks for besides the playlist (`_HLS_…`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,7 +133,7 @@ impl Hls {
     }
 
     /// What a token is worth for `live`: sessions of a stream hold for its variants.
-    fn standing(&self, token: &Token, live: &Live, sent: u64) -> Standing {
+    pub(crate) fn standing(&self, token: &Token, live: &Live, sent: u64) -> Standing {
         let own = self.store.viewers.visit(token, &live.name, sent);
         if own != Standing::Unknown {
             return own;
@@ -152,8 +153,8 @@ impl Hls {
         query: &str,
     ) -> MasterPlaylist {
         let mut variants = low_latency.variants();
-        for suffix in &low_latency.settings.variants {
-            variants.extend(self.variants_of(live, low_latency, suffix));
+        for other in self.variants_live(live) {
+            variants.extend(variants_of(low_latency, &other));
         }
         for variant in &mut variants {
             if !query.is_empty() {
@@ -166,21 +167,14 @@ impl Hls {
         MasterPlaylist { variants }
     }
 
-    /// What another live stream offers, with its URIs as seen from the multivariant playlist of `live`.
-    fn variants_of(&self, live: &Live, low_latency: &LowLatency, suffix: &str) -> Vec<Variant> {
-        let name = &live.name;
-        let name = StreamName::new(name.vhost(), name.app(), &format!("{}{suffix}", name.stream()));
-        let other = name.ok().and_then(|name| self.store.live(&name));
-        let Some(theirs) = other.as_ref().and_then(|other| other.low_latency.as_ref()) else {
-            return Vec::new();
+    /// The live streams that are variants of `live` (`hls_variants`).
+    pub(crate) fn variants_live(&self, live: &Live) -> Vec<Arc<Live>> {
+        let suffixes = live.low_latency.iter().flat_map(|own| &own.settings.variants);
+        let name = |suffix: &String| {
+            let stream = format!("{}{suffix}", live.name.stream());
+            StreamName::new(live.name.vhost(), live.name.app(), &stream).ok()
         };
-        let folder = theirs.stem.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let folder = relative(&low_latency.stem, &format!("{folder}/x"));
-        let folder = encode_path(folder.strip_suffix('x').unwrap_or_default());
-        let mut variants = theirs.variants();
-        variants.retain(|variant| variant.frame_rate > 0.0 || variant.resolution.is_some());
-        variants.iter_mut().for_each(|variant| variant.uri = format!("{folder}{}", variant.uri));
-        variants
+        suffixes.filter_map(|suffix| self.store.live(&name(suffix)?)).collect()
     }
 
     async fn ll_playlist(
@@ -239,6 +233,18 @@ impl Hls {
             Some(Standing::Watching | Standing::Unknown) | None => response,
         }
     }
+}
+
+/// What another live stream offers, with its URIs as seen from the multivariant playlist of `low_latency`.
+fn variants_of(low_latency: &LowLatency, other: &Live) -> Vec<Variant> {
+    let Some(theirs) = other.low_latency.as_ref() else { return Vec::new() };
+    let folder = theirs.stem.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let folder = relative(&low_latency.stem, &format!("{folder}/x"));
+    let folder = encode_path(folder.strip_suffix('x').unwrap_or_default());
+    let mut variants = theirs.variants();
+    variants.retain(|variant| variant.frame_rate > 0.0 || variant.resolution.is_some());
+    variants.iter_mut().for_each(|variant| variant.uri = format!("{folder}{}", variant.uri));
+    variants
 }
 
 /// Waits for the position that is asked for.

@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Protocol,
     /// Ring 2.
     Core,
+    /// Ring 2, made of what the hub has.
+    Derived,
     /// Ring 3, sockets on one side, the hub on the other.
     Gateway,
     /// Ring 3, what a server does besides moving media.
@@ -40,7 +42,7 @@ pub(super) const CRATES: &[(&str, Kind)] = &[
     ("hub", Kind::Core),
     ("conf", Kind::Core),
     ("web", Kind::Core),
-    ("packager", Kind::Core),
+    ("packager", Kind::Derived),
     ("rtmp", Kind::Gateway),
     ("httplive", Kind::Gateway),
     ("hls", Kind::Gateway),

@@ -122,6 +122,24 @@ async fn the_multivariant_playlist_tells_codecs_and_variants() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_session_holds_for_variants() {
+    let world = World::load("hls_fragment 2; hls_variants _low;");
+    let publisher = begin(&world);
+    let low = world.publish_as(&StreamName::new("__defaultVhost__", "live", "cam 1_low").unwrap());
+    low.push(video_config(30));
+    push(&publisher, 0, 5);
+    push(&low, 0, 5);
+    settle().await;
+    let master = ok(&world, "/live/cam 1.m3u8", "").await;
+    let low = uris(&master)[1];
+    assert!(low.starts_with("/live/cam%201_low.m3u8?hls_ctx="), "{master}");
+    let (_, query) = low.split_once('?').unwrap();
+    assert!(ok(&world, "/live/cam 1_low.m3u8", query).await.contains("#EXTINF"));
+    assert!(ok(&world, "/live/cam 1_low/ll-media.m3u8", query).await.contains("#EXT-X-PART:"));
+    assert_eq!(world.sessions.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_publisher_who_returns_goes_on() {
     let world = World::new("");
     let publisher = begin(&world);
