@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// How late a part may be after the publisher sent its last frame: a test machine is busy.
-const LATE_MAX: Duration = Duration::from_millis(150);
+/// How far a client that reads every part may fall behind in three seconds, besides the parts it waits for at either
+/// end: a test machine is busy.
+const LATE_MAX: Duration = Duration::from_millis(600);
 
 fn low_latency(directives: &str) -> Server {
     let hls = format!("enabled on; hls_fragment 1; hls_ctx off; {directives}");
@@ -91,7 +92,7 @@ fn plays(clip: Clip) {
     let _publisher = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
     let mut client = Client::open(&server, "s");
     follow(&mut client, 4.0);
-    // What was delivered after the end of a part is the whole time that is lost but for the network.
+    // Parts come as fast as they are made.
     let started = Instant::now();
     let media: f64 = {
         let before = follow(&mut client, 0.1).len();
@@ -100,7 +101,7 @@ fn plays(clip: Clip) {
         3.0
     };
     let late = started.elapsed().as_secs_f64() - media - 2.0 * 0.35;
-    assert!(late < LATE_MAX.as_secs_f64() * 4.0, "{late} s behind after {media} s");
+    assert!(late < LATE_MAX.as_secs_f64(), "{late} s behind after {media} s");
     let player = Reader::open(clip.tool(), &server.http_url("/live/s/ll.m3u8"));
     player.wait_for(200, LIMIT);
 }
