@@ -47,7 +47,7 @@ fn every_protocol_plays() {
         play("WebSocket-FLV", "mpegts", http("/live/s.flv").replace("http:", "ws:")),
         play("HTTP-TS", "mpegts", http("/live/s.ts")),
         play("HLS in TS", "hls", http("/live/s.m3u8")),
-        play("HLS in MP4", "hls", http("/live/m.m3u8?vhost=mp4.test")),
+        play("HLS in MP4", "hls", http("/live/m.m3u8").replace("127.0.0.1", "mp4.test")),
         play("DASH", "dash", http("/live/s.mpd")),
     ];
     let played = Browser::play(&plays).finish();

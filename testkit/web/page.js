@@ -33,29 +33,41 @@ const STARTERS = {
     player.on(mpegts.Events.ERROR, (...what) => seen.errors.push(what.map((part) => (typeof part === 'string' ? part : JSON.stringify(part))).join(' ')));
     player.attachMediaElement(video);
     player.load();
+    play();
   },
   hls(url, options) {
     player = new Hls({ lowLatencyMode: false, ...options });
     player.on(Hls.Events.ERROR, (_, { fatal, type, details, response }) => {
-      (fatal ? seen.errors : seen.warnings).push(`${type}: ${details} ${response?.code ?? ''}`.trim());
+      const where = `at ${video.currentTime.toFixed(2)} of ${buffered()}`;
+      (fatal ? seen.errors : seen.warnings).push(`${type}: ${details} ${response?.code ?? ''} ${where}`);
     });
     player.loadSource(url);
     player.attachMedia(video);
+    play();
   },
   dash(url, options) {
     player = dashjs.MediaPlayer().create();
     player.updateSettings({ debug: { logLevel: dashjs.Debug.LOG_LEVEL_NONE }, ...options });
     player.on(dashjs.MediaPlayer.events.ERROR, ({ error }) => seen.errors.push(`${error.code} ${error.message}`));
-    player.initialize(video, url, true);
+    player.initialize(video, url, true); // begins by itself; who begins before it stops it from reading manifests again
   },
 };
 
 function start(kind, url, options, seconds) {
   settle = 1000 * seconds;
   STARTERS[kind](url, options);
-  video.play().catch(() => {}); // not before there is something to play
   video.requestVideoFrameCallback(frame);
   watch();
+}
+
+function play() {
+  video.play().catch(() => {}); // not before there is something to play
+}
+
+function buffered() {
+  const { buffered: ranges } = video;
+  const texts = Array.from({ length: ranges.length }, (_, n) => `${ranges.start(n).toFixed(2)}-${ranges.end(n).toFixed(2)}`);
+  return `[${texts.join(' ')}]`;
 }
 
 /** What the viewer has had so far. */

@@ -35,6 +35,7 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
   '--autoplay-policy=no-user-gesture-required',
+  '--host-resolver-rules=MAP *.test 127.0.0.1', // names of virtual hosts
 ];
 
 /** Another origin than the media's, and a local one: pages of others may not ask local servers for anything. */
