@@ -4,11 +4,18 @@ use crate::process::Process;
 use crate::step::Outcome;
 use crate::tally::Tally;
 
+/// What is off by default and still must work.
+const HTTP3: &str = "http3";
+
 /// Clippy, with every warning an error.
 pub(crate) fn lint() -> Outcome {
     Process::cargo()
         .args(["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
-        .run("mend the warnings above; `cargo clippy --fix` mends the simple ones")
+        .run("mend the warnings above; `cargo clippy --fix` mends the simple ones")?;
+    Process::cargo()
+        .args(["clippy", "--package", "headwater-server", "--features", HTTP3, "--all-targets", "--locked"])
+        .args(["--", "-D", "warnings"])
+        .run("mend the warnings above: they come with HTTP/3, which is off by default")
 }
 
 /// Tests of every crate but the end-to-end ones and the parsers' brief fuzzing, which are steps of their own.
@@ -17,6 +24,7 @@ pub(crate) fn test(tally: &Tally) -> Outcome {
     let runners = [
         runner(&["--workspace", "--exclude", "headwater-testkit", "--exclude", "headwater-fuzz"]),
         runner(&["--package", "headwater-testkit", "--lib"]),
+        runner(&["--package", "headwater-server", "--features", HTTP3]),
         Process::cargo().args(["test", "--workspace", "--doc", "--locked", "--quiet", "--no-fail-fast"]),
     ];
     runners.into_iter().map(|runner| tally.run(runner, next)).fold(Ok(()), Outcome::and)

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use headwater_hub::ByteReader;
 use http::{Request, Response, StatusCode, header};
 use http_body::Frame;
-use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use std::io;
 use std::pin::Pin;
@@ -21,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, Wr
 pub(crate) async fn respond(
     server: &Arc<HttpLive>,
     live: Live,
-    request: Request<Incoming>,
+    request: Request<Body>,
     wanted: LiveRequest,
 ) -> Response<Body> {
     let granted = match wanted.ask(server, live.id, live.peer.ip()).await {
@@ -105,7 +104,7 @@ impl http_body::Body for LiveBody {
     }
 }
 
-fn switch(request: Request<Incoming>, key: &str, granted: Granted) -> Response<Body> {
+fn switch(request: Request<Body>, key: &str, granted: Granted) -> Response<Body> {
     tokio::task::spawn_local(async move {
         let Ok(io) = hyper::upgrade::on(request).await else { return };
         Talk::new(TokioIo::new(io)).run(granted).await.ok(); // either side may go at any time

@@ -32,6 +32,8 @@ pub struct HttpLive {
     /// Whatever is no live stream: playlists, the API when it shares the port, then static files.
     rest: axum::Router,
     pub(crate) crossdomain: bool,
+    /// What secure answers say of HTTP/3 (RFC 7838), if it is served.
+    alt_svc: Option<HeaderValue>,
 }
 
 /// A connection, without its socket.
@@ -39,24 +41,29 @@ pub struct HttpLive {
 pub(crate) struct Live {
     pub(crate) id: SessionId,
     pub(crate) peer: SocketAddr,
+    secure: bool,
 }
 
 impl HttpLive {
-    /// Serves live streams of `hub`; every other request goes to `rest`, with the peer as its `ConnectInfo`.
+    /// Serves live streams of `hub`; every other request goes to `rest`, with the peer as its `ConnectInfo`. Answers
+    /// over TLS tell the port on which HTTP/3 is served too.
     pub fn new(
         hub: Arc<Hub>,
         admission: Arc<dyn Admission>,
         conf: Arc<Conf>,
         rest: axum::Router,
+        http3_port: Option<u16>,
     ) -> Arc<HttpLive> {
         let crossdomain = conf.http_server.crossdomain;
-        Arc::new(HttpLive { hub, admission, conf, rest, crossdomain })
+        let alt_svc = http3_port.map(|port| format!("h3=\":{port}\"; ma=86400"));
+        let alt_svc = alt_svc.and_then(|alternative| alternative.parse().ok());
+        Arc::new(HttpLive { hub, admission, conf, rest, crossdomain, alt_svc })
     }
 
     /// Serves one plain connection.
     pub async fn serve(self: Arc<Self>, connection: Connection) {
         let Connection { mut io, peer, id, permit, .. } = connection;
-        let live = Live { id, peer };
+        let live = Live { id, peer, secure: false };
         match tokio::time::timeout(HEAD_TIMEOUT, Box::pin(read_head(&mut io))).await {
             // Boxed here and below: a player that stays must not hold the memory of the ways it did not go.
             Ok(Ok(Some((head, bytes)))) => Box::pin(self.dispatch(live, io, head, bytes)).await,
@@ -75,12 +82,17 @@ impl HttpLive {
         match tokio::time::timeout(TLS_TIMEOUT, Box::pin(tls.accept(io))).await {
             Ok(Ok(io)) => {
                 let protocol = Protocol::negotiated(io.get_ref().1.alpn_protocol());
-                Box::pin(self.hyper(Live { id, peer }, io, protocol)).await;
+                Box::pin(self.hyper(Live { id, peer, secure: true }, io, protocol)).await;
             }
             Ok(Err(error)) => tracing::info!(cid = %id, %peer, %error, "TLS handshake failed"),
             Err(_) => tracing::info!(cid = %id, %peer, "closed: no TLS handshake within {TLS_TIMEOUT:?}"),
         }
         drop(permit);
+    }
+
+    /// The answer to one request of an HTTP/3 connection.
+    pub async fn answer_http3(self: Arc<Self>, peer: SocketAddr, request: Request<Body>) -> Response<Body> {
+        self.answer(Live { id: SessionId::random(), peer, secure: true }, request).await
     }
 
     async fn dispatch(self: Arc<Self>, live: Live, io: TcpStream, head: Head, bytes: BytesMut) {
@@ -139,14 +151,14 @@ impl HttpLive {
         let answer = move |request: Request<Incoming>| -> Answering {
             // Requests of one HTTP/2 connection are under way together: each plays for itself.
             let id = if protocol == Protocol::Http2 { SessionId::random() } else { live.id };
-            Box::pin(self.clone().answer(Live { id, ..live }, request))
+            Box::pin(self.clone().answer(Live { id, ..live }, request.map(Body::new)))
         };
         if let Err(error) = headwater_web::serve(io, protocol, answer).await {
             tracing::debug!(cid = %live.id, peer = %live.peer, %error, "http connection ended");
         }
     }
 
-    async fn answer(self: Arc<Self>, live: Live, mut request: Request<Incoming>) -> Response<Body> {
+    async fn answer(self: Arc<Self>, live: Live, mut request: Request<Body>) -> Response<Body> {
         let has_origin = request.headers().contains_key(header::ORIGIN);
         let mut response = match Head::from_request(&request) {
             Err(error) => {
@@ -167,6 +179,8 @@ impl HttpLive {
                 }
             },
         };
+        let alt_svc = self.alt_svc.iter().filter(|_| live.secure);
+        response.headers_mut().extend(alt_svc.map(|value| (header::ALT_SVC, value.clone())));
         // An answer that caches keep goes to pages of any origin, whoever asked first. Others depend on the asker.
         let kept = is_kept(&response);
         response.headers_mut().extend(common_fields(self.crossdomain && (has_origin || kept)));

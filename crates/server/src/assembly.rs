@@ -10,7 +10,9 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::any_service;
 use headwater_api::{Auth, Exporter, Peer, RawApiSettings, Settings, State as ApiState, VhostSettings};
-use headwater_conf::{Conf, DEFAULT_VHOST, Endpoint, LogTank, Play, Threshold, TimeJitter, Vhost};
+use headwater_conf::{
+    Conf, DEFAULT_VHOST, Endpoint, LogTank, Play, StreamsTls, Threshold, TimeJitter, Vhost,
+};
 use headwater_flv::metadata::Metadata;
 use headwater_hls::Hls;
 use headwater_httplive::{FileServer, HttpLive};
@@ -19,6 +21,8 @@ use headwater_media::Frame;
 use headwater_record::Recorders;
 use headwater_rtmp::Rtmp;
 use headwater_stats::{Identity, Stats};
+#[cfg(feature = "http3")]
+use headwater_web::Answering;
 use headwater_web::Protocol;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -198,7 +202,11 @@ impl Server {
         let rtmp = listen_rtmp(conf, &workers, Rtmp::new(hub.clone(), admission.clone(), conf.clone()))?;
         let api = headwater_api::State::new(hub.clone(), stats.clone(), settings(conf, rtmp));
         let rest = beside_streams(conf, &api, &hls);
-        let http = listen_http(conf, &workers, HttpLive::new(hub.clone(), admission, conf.clone(), rest))?;
+        let http = listen_http(
+            conf,
+            &workers,
+            HttpLive::new(hub.clone(), admission, conf.clone(), rest, http3_port(conf)),
+        )?;
         control.block_on(listen_control(conf, api))?;
         let console = conf.console.enabled.then(|| conf.console.listen.port);
         let data = std::path::absolute(&conf.data_dir).unwrap_or_else(|_| conf.data_dir.clone());
@@ -371,15 +379,43 @@ fn listen_http(conf: &Conf, workers: &Workers, http: Arc<HttpLive>) -> Result<Op
         return Ok(None);
     }
     if server.https.enabled {
+        let streams = http.clone();
         let (http, tls) =
             (http.clone(), https_acceptor("http_server.https", &server.https.cert, &server.https.key)?);
         let serve: Serve =
             Arc::new(move |connection| Box::pin(http.clone().serve_tls(connection, tls.clone())));
         listen(workers, address(&server.https.listen), "HTTPS streams", "http_server.https.listen", serve)?;
+        if server.https.h3 {
+            listen_http3(&server.https, &streams)?;
+        }
     }
     let serve: Serve = Arc::new(move |connection| Box::pin(http.clone().serve(connection)));
     let bound = listen(workers, address(&server.listen), "HTTP streams", "http_server.listen", serve)?;
     Ok(Some(bound.port()))
+}
+
+/// The UDP port of HTTP/3, if it is to be served.
+fn http3_port(conf: &Conf) -> Option<u16> {
+    let https = &conf.http_server.https;
+    (cfg!(feature = "http3") && https.enabled && https.h3).then_some(https.listen.port)
+}
+
+#[cfg(feature = "http3")]
+fn listen_http3(https: &StreamsTls, http: &Arc<HttpLive>) -> Result<(), StartError> {
+    let tls = tls::config("http_server.https", &https.cert, &https.key, &[b"h3"])?;
+    let addr = address(&https.listen);
+    let http = http.clone();
+    let answer = move |peer, request| -> Answering { Box::pin(http.clone().answer_http3(peer, request)) };
+    let bound = crate::http3::serve(addr, tls, answer);
+    bound.map(drop).map_err(|e| PortError::new(addr, "HTTP/3 streams", "http_server.https.listen", e).into())
+}
+
+#[cfg(not(feature = "http3"))]
+fn listen_http3(_: &StreamsTls, _: &Arc<HttpLive>) -> Result<(), StartError> {
+    tracing::warn!(
+        "http_server.https.h3 is on, but this build has no HTTP/3; build it with `--features http3`"
+    );
+    Ok(())
 }
 
 fn https_acceptor(block: &'static str, cert: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {

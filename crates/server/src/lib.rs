@@ -10,6 +10,8 @@ mod admission;
 mod assembly;
 mod console;
 mod http;
+#[cfg(feature = "http3")]
+mod http3;
 mod log;
 mod ports;
 mod tls;

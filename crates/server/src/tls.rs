@@ -25,6 +25,16 @@ pub(crate) fn acceptor(
     key: &Path,
     alpn: &[&[u8]],
 ) -> Result<TlsAcceptor, TlsError> {
+    Ok(TlsAcceptor::from(Arc::new(config(block, cert, key, alpn)?)))
+}
+
+/// The same for other transports.
+pub(crate) fn config(
+    block: &'static str,
+    cert: &Path,
+    key: &Path,
+    alpn: &[&[u8]],
+) -> Result<ServerConfig, TlsError> {
     let bad_cert = |cause: String| TlsError { path: cert.to_owned(), block, name: "cert", cause };
     let bad_key = |cause: String| TlsError { path: key.to_owned(), block, name: "key", cause };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
@@ -47,7 +57,7 @@ pub(crate) fn acceptor(
             other => bad_cert(other.to_string()),
         })?;
     config.alpn_protocols = alpn.iter().map(|p| p.to_vec()).collect();
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(config)
 }
 
 #[cfg(test)]

@@ -70,6 +70,22 @@ section! {
 }
 
 section! {
+    /// Streams over TLS.
+    pub struct StreamsTls {
+        /// Start the TLS listener; requires the plain one.
+        enabled: bool = OnlyOn, "off", "R", S;
+        /// TLS endpoint.
+        listen: Endpoint = Address, "", "R", S;
+        /// PEM private key.
+        key: PathBuf = Path, "./conf/server.key", "C", S;
+        /// PEM certificate.
+        cert: PathBuf = Path, "./conf/server.crt", "C", S;
+        /// Serve HTTP/3 too, on the UDP port of the same number. Needs a build with the feature `http3`.
+        h3: bool = OnlyOn, "off", "R", X.headwater();
+    }
+}
+
+section! {
     /// Live streams, segments and static files over HTTP.
     pub struct HttpServer {
         /// Start the listener.
@@ -83,6 +99,6 @@ section! {
     }
     blocks {
         /// The same over TLS.
-        https: Tls = S.open().defaults(&[("listen", "8088")]);
+        https: StreamsTls = S.open().defaults(&[("listen", "8088")]);
     }
 }
