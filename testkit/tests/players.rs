@@ -93,6 +93,7 @@ fn hls_goes_on_when_the_publisher_returns() {
     server.wait_until_unpublished("s");
     let _second = clock::publish(&server.rtmp_url("s"));
     for played in browser.finish() {
+        eprintln!("{played:?}");
         assert!(played.playing && played.errors.is_empty(), "{played:#?}");
         // The clock in the picture says that it is the second publisher's.
         assert!(played.glass.last < 10_000, "{played:#?}");
