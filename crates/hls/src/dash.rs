@@ -105,6 +105,11 @@ impl Settings {
         (self.fragment * 2).min(Duration::from_secs(10))
     }
 
+    /// How long a viewer may wait for the segment that is being made.
+    fn longest_wait(&self) -> Duration {
+        (self.fragment * 2).clamp(Duration::from_secs(10), Duration::from_secs(60))
+    }
+
     fn linger(&self) -> Duration {
         match self.dispose {
             Duration::ZERO => MEMORY_LINGER.max(self.fragment * self.listed as u32 * 2),
@@ -200,6 +205,7 @@ impl Dash {
         match self.shelf.find(vhost, path)? {
             Found::File(file) => Some(file.answer(ask)),
             Found::Manifest(live) => Some(self.manifest(&live, ask).await),
+            Found::Awaited(live) => Some(self.awaited(&live, vhost, path, ask).await),
         }
     }
 
@@ -222,6 +228,25 @@ impl Dash {
                 let reason = format!("{} has no complete DASH segment yet; try again in a moment", live.name);
                 text(StatusCode::NOT_FOUND, reason)
             }
+        }
+    }
+
+    /// A segment that is made now: some players ask for it as soon as the one before is read.
+    async fn awaited(&self, live: &Live, vhost: &str, path: &str, ask: &Ask<'_>) -> Response {
+        let file = || match self.shelf.find(vhost, path) {
+            Some(Found::File(file)) => Some(file),
+            _ => None,
+        };
+        let mut changes = live.manifest.subscribe();
+        let there = changes.wait_for(|_| file().is_some());
+        // Over or not, what counts is whether the file is there.
+        tokio::time::timeout(live.settings.longest_wait(), there).await.ok();
+        match file() {
+            Some(file) => file.answer(ask),
+            None => text(
+                StatusCode::NOT_FOUND,
+                format!("{} did not get there; has its publisher left?", live.name),
+            ),
         }
     }
 
@@ -262,10 +287,14 @@ impl Dash {
         self.dispose(&live, publish);
     }
 
-    fn add(&self, live: &Live, segment: &Segment) {
-        let change = live.window.lock().add(segment);
+    fn add(&self, live: &Arc<Live>, segment: &Segment) {
+        let (change, next) = {
+            let mut window = live.window.lock();
+            (window.add(segment), window.next_paths())
+        };
         let vhost = live.name.vhost();
         self.shelf.put(vhost, change.files.iter().cloned());
+        self.shelf.put_awaited(vhost, next, live);
         self.shelf.remove(vhost, &change.gone);
         if let Some(manifest) = live.render(SystemTime::now()) {
             self.write(live, &change.files, manifest, &change.gone);
@@ -318,7 +347,9 @@ impl Dash {
     }
 
     fn forget(&self, live: &Live) {
-        let paths = live.window.lock().paths();
+        let window = live.window.lock();
+        let paths: Vec<String> = window.paths().into_iter().chain(window.next_paths()).collect();
+        drop(window);
         self.shelf.remove(live.name.vhost(), paths.iter().chain([&live.path]));
     }
 }

@@ -175,6 +175,16 @@ impl Window {
         inits.chain(self.segments.iter().flat_map(Kept::paths)).collect()
     }
 
+    /// Paths of the segments that are made next, of either track.
+    pub(crate) fn next_paths(&self) -> [String; 2] {
+        let [video, audio] = self.next;
+        [self.segment_path(Track::Video, video), self.segment_path(Track::Audio, audio)]
+    }
+
+    fn segment_path(&self, track: Track, number: u64) -> String {
+        format!("{}{}-{number}.m4s", self.settings.folder, label(track))
+    }
+
     fn goes_on(&self, segment: &Segment) -> bool {
         let (Some(run), Some(epoch)) = (self.periods.back(), self.epoch) else { return false };
         let due = epoch + run.at(segment.start);
@@ -217,11 +227,11 @@ impl Window {
 
     /// The files of a segment, one a track that has something in it.
     fn files(&mut self, segment: &Segment) -> Vec<TrackFile> {
-        let age = self.age();
+        let (age, paths) = (self.age(), self.next_paths());
         let Some(run) = self.periods.back_mut() else { return Vec::new() };
         run.end = run.end.max(segment.start + segment.duration);
         let mut files = Vec::new();
-        for (at, track) in TRACKS.into_iter().enumerate() {
+        for (at, (track, path)) in TRACKS.into_iter().zip(paths).enumerate() {
             let (Some(spec), Some(end), Some(next)) =
                 (run.tracks.track(track), run.ends.get_mut(at), self.next.get_mut(at))
             else {
@@ -229,7 +239,6 @@ impl Window {
             };
             let Some(span) = span(segment, spec, *end) else { continue };
             *end = Some(span.start + span.duration);
-            let path = format!("{}{}-{next}.m4s", self.settings.folder, label(track));
             let file = Arc::new(File::new(path, content_type(track), segment.pieces(track), age));
             if let Some(rate) = run.bandwidth.get_mut(at) {
                 *rate = (*rate).max(bit_rate(file.len(), span.duration, spec.timescale));

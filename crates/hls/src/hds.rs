@@ -116,6 +116,7 @@ impl Hds {
         match self.shelf.find(vhost, path)? {
             Found::File(file) => Some(file.answer(ask)),
             Found::Manifest(live) => Some(self.manifest(&live, ask).await),
+            Found::Awaited(_) => None, // players look for news in the bootstrap
         }
     }
 

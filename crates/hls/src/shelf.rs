@@ -52,11 +52,12 @@ pub(crate) fn method(ask: &Ask<'_>) -> Method {
     if ask.head { Method::HEAD } else { Method::GET }
 }
 
-/// What is at a path: the manifest of a live stream `L`, or a file of one.
+/// What is at a path: the manifest of a live stream `L`, or a file of one, which may be still to come.
 #[derive(Debug)]
 pub(crate) enum Found<L> {
     Manifest(Arc<L>),
     File(Arc<File>),
+    Awaited(Arc<L>),
 }
 
 impl<L> Clone for Found<L> {
@@ -64,6 +65,7 @@ impl<L> Clone for Found<L> {
         match self {
             Found::Manifest(live) => Found::Manifest(live.clone()),
             Found::File(file) => Found::File(file.clone()),
+            Found::Awaited(live) => Found::Awaited(live.clone()),
         }
     }
 }
@@ -98,6 +100,14 @@ impl<L> Shelf<L> {
         let mut places = self.places.write();
         for file in files {
             places.insert((vhost.to_owned(), file.path.clone()), Found::File(file));
+        }
+    }
+
+    /// Tells that these files are made next. They are replaced when they are there.
+    pub(crate) fn put_awaited(&self, vhost: &str, paths: impl IntoIterator<Item = String>, live: &Arc<L>) {
+        let mut places = self.places.write();
+        for path in paths {
+            places.entry((vhost.to_owned(), path)).or_insert_with(|| Found::Awaited(live.clone()));
         }
     }
 
