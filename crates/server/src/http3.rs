@@ -118,15 +118,27 @@ where
     };
     let mut builder = h3::server::builder();
     builder.max_field_section_size(FIELD_SECTION_MAX);
+    let quic = connection.clone();
+    // A request that its peer gave up makes room for another one at once, but may still wait for its stream here.
+    let requests = Arc::new(Semaphore::new(REQUESTS_MAX as usize));
     let served = async {
         let mut connection = builder.build::<_, Bytes>(h3_quinn::Connection::new(connection)).await?;
         while let Some(resolver) = connection.accept().await? {
-            let answer = answer.clone();
+            // The semaphore is never closed, so acquiring can only wait; the connection's end ends that too.
+            let place = requests.clone().acquire_owned().await.ok();
+            let (answer, quic) = (answer.clone(), quic.clone());
             tokio::spawn(async move {
-                let resolved = timeout(HEAD_TIMEOUT, resolver.resolve_request()).await;
-                let Ok(Ok((request, stream))) = resolved else { return };
-                let response = answer(peer, request.map(|()| Body::empty())).await;
-                respond(stream, response).await.ok(); // the peer may be gone already
+                let answered = async {
+                    let resolved = timeout(HEAD_TIMEOUT, resolver.resolve_request()).await;
+                    let Ok(Ok((request, stream))) = resolved else { return };
+                    let response = answer(peer, request.map(|()| Body::empty())).await;
+                    respond(stream, response).await.ok(); // the peer may be gone already
+                };
+                tokio::select! {
+                    () = answered => {}
+                    _ = quic.closed() => {} // nobody waits for the stream any more
+                }
+                drop(place);
             });
         }
         Ok::<_, h3::error::ConnectionError>(())
