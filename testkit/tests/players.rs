@@ -2,8 +2,9 @@
 #![expect(clippy::print_stderr, reason = "`--no-capture` shows the delays")]
 
 use headwater_testkit::browser::{Browser, Play, Played};
-use headwater_testkit::{Options, Server, clock};
+use headwater_testkit::{Options, Server, clock, wait};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Most of the pictures of 25 a second; a busy machine drops some.
 const FRAMES_PER_SECOND: u64 = 20;
@@ -64,7 +65,10 @@ fn every_protocol_plays() {
 fn low_latency_hls_stays_close() {
     let server = server();
     let _publisher = clock::publish(&server.rtmp_url("s"));
-    server.wait_until_published("s");
+    // In a stream's first seconds there is nothing to begin behind the edge with.
+    wait::until("a stream of six seconds", Duration::from_secs(20), || {
+        server.stream("s")?["frames"].as_u64().filter(|&frames| frames >= 6 * 69)
+    });
     let seconds = std::env::var("HEADWATER_WATCH_SECONDS").map_or(30, |text| text.parse().unwrap());
     let options = low_latency();
     let url = server.http_url("/live/s/ll.m3u8");
