@@ -306,23 +306,13 @@ impl Dash {
         let Some(root) = &live.settings.root else { return };
         let place = |path: &str| name::file(root, path);
         let remove = gone.iter().filter(|_| live.settings.cleanup).filter_map(|path| place(path));
-        let last = Update {
-            key: None,
-            init: None,
-            segment: None,
+        let update = Update {
+            others: files.iter().filter_map(|file| Some((place(&file.path)?, file.to_bytes()))).collect(),
             playlist: place(&live.path).map(|path| (path, manifest)),
             remove: remove.collect(),
+            ..Update::default()
         };
-        let media = files.iter().map(|file| Update {
-            key: None,
-            init: None,
-            segment: place(&file.path).map(|path| (path, file.to_bytes())),
-            playlist: None,
-            remove: Vec::new(),
-        });
-        let written = media.chain([last]).map(|update| self.writer.update(update));
-        let left_out = written.filter(|written| !written).count();
-        if left_out > 0 && !live.told.swap(true, Ordering::Relaxed) {
+        if !self.writer.update(update) && !live.told.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 stream = %live.name,
                 "the disk of dash_path is too slow: files are left out; streams go on from memory"

@@ -5,6 +5,9 @@
 //!
 //! Bounds: what lasts `hds_window` and as many fragments again, at most [`crate::STREAM_BYTES_MAX`] bytes a stream.
 
+#[cfg(test)]
+mod tests;
+
 use crate::name;
 use crate::segment::{Lengths, Progress, WORTH_KEEPING};
 use crate::serve::Ask;
@@ -212,11 +215,11 @@ impl Hds {
         let place = |path: &str| name::file(root, path);
         let manifest = place(&live.path(".f4m")).map(|path| (path, Bytes::from(live.manifest())));
         let update = Update {
-            key: None,
             init: manifest,
             segment: place(&file.path).map(|path| (path, file.to_bytes())),
             playlist: place(&bootstrap.path).map(|path| (path, bootstrap.to_bytes())),
             remove: gone.iter().filter_map(|path| place(path)).collect(),
+            ..Update::default()
         };
         if !self.writer.update(update) && !live.told.swap(true, Ordering::Relaxed) {
             tracing::error!(

@@ -1,5 +1,6 @@
 //! HLS: cuts live streams into segments of MPEG-TS or fragmented MP4, keeps them in memory, serves them and their
-//! playlists, and writes them to disk when a path is configured. Low-latency HLS is beside it, from memory alone.
+//! playlists, and writes them to disk when a path is configured. Low-latency HLS is beside it, from memory alone. DASH
+//! and HDS have windows of their own; they share the packager, the writer and the way to answer.
 //!
 //! One direction only: the segmenter is an ordinary reader of a stream's frames, a viewer an ordinary HTTP client.
 //! [`Hls`] observes the hub and starts a segmenter for each publish of a vhost with HLS on; [`Hls::respond`] answers

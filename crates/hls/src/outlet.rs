@@ -45,6 +45,7 @@ impl<'a> Outlet<'a> {
                 key: key.and_then(|key| Some((key_file(&key.path)?, Bytes::copy_from_slice(&key.bytes)))),
                 init,
                 segment: file(&path).map(|file| (file, bytes)),
+                others: Vec::new(),
                 playlist: file(&self.live.playlist_path).zip(playlist),
                 remove: remove.chain(keys.iter().filter_map(|path| key_file(path))).collect(),
             };

@@ -13,13 +13,15 @@ const QUEUE_MAX: usize = 32;
 const DRAIN_MAX: Duration = Duration::from_secs(2);
 
 /// What a finished segment means to the disk, in this order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Update {
     /// The segment's key.
     pub(crate) key: Option<(PathBuf, Bytes)>,
     /// Its initialisation segment; written once.
     pub(crate) init: Option<(PathBuf, Bytes)>,
     pub(crate) segment: Option<(PathBuf, Bytes)>,
+    /// Further files of the same time: DASH has one a track.
+    pub(crate) others: Vec<(PathBuf, Bytes)>,
     pub(crate) playlist: Option<(PathBuf, Bytes)>,
     pub(crate) remove: Vec<PathBuf>,
 }
@@ -89,7 +91,8 @@ fn write_update(update: Update, health: &mut Health) {
     let init = update.init.filter(|(path, bytes)| {
         std::fs::metadata(path).map_or(true, |known| known.len() != bytes.len() as u64)
     });
-    for (path, bytes) in [update.key, init, update.segment, update.playlist].into_iter().flatten() {
+    let media = [update.key, init, update.segment].into_iter().flatten().chain(update.others);
+    for (path, bytes) in media.chain(update.playlist) {
         health.note("write", &path, write(&path, &bytes));
     }
     update.remove.iter().for_each(|file| remove(file, health));
@@ -154,14 +157,14 @@ mod tests {
         let path = dir.path().join("live/a-0.ts");
         let mut health = Health::default();
         let segment = Some((path.clone(), Bytes::from_static(b"segment")));
-        write_update(Update { key: None, init: None, segment, playlist: None, remove: vec![] }, &mut health);
+        write_update(Update { segment, ..Update::default() }, &mut health);
         assert_eq!(std::fs::read(&path).unwrap(), b"segment");
         assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "no .tmp stays");
 
         std::fs::write(dir.path().join("file"), b"").unwrap();
         let blocked = Some((dir.path().join("file/a.ts"), Bytes::from_static(b"x")));
         let remove = vec![path.clone(), dir.path().join("never-was")];
-        write_update(Update { key: None, init: None, segment: blocked, playlist: None, remove }, &mut health);
+        write_update(Update { segment: blocked, remove, ..Update::default() }, &mut health);
         assert!(!path.exists());
     }
 

@@ -3,6 +3,7 @@ mod conf;
 mod flv;
 mod http_head;
 mod mp4;
+mod mpd;
 mod mpeg_ts;
 mod playlist;
 mod reader;
@@ -20,6 +21,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "flv", run: flv::run, seeds: flv::seeds },
     Target { name: "mp4", run: mp4::run, seeds: mp4::seeds },
     Target { name: "playlist", run: playlist::run, seeds: playlist::seeds },
+    Target { name: "mpd", run: mpd::run, seeds: mpd::seeds },
     Target { name: "mpeg_ts", run: mpeg_ts::run, seeds: mpeg_ts::seeds },
     Target { name: "rtmp_chunks", run: rtmp::run_chunks, seeds: rtmp::seeds_chunks },
     Target { name: "rtmp_handshake", run: rtmp::run_handshake, seeds: rtmp::seeds_handshake },
