@@ -447,8 +447,9 @@ impl State {
     }
 
     fn target(&self, settings: &Settings) -> u64 {
-        // Durations count rounded to the nearest second (RFC 8216 4.3.3.1): a frame more does not change the target.
-        let longest = Duration::from_secs(self.longest.seconds().round() as u64);
+        // Durations count rounded to the nearest second (RFC 8216 4.3.3.1), and the target must not change: a quarter
+        // of a second is left for segments that get a frame or two more.
+        let longest = Duration::from_secs((self.longest.seconds() - 0.25).ceil().max(0.0) as u64);
         playlist::target_duration(longest, settings.lengths.segment.duration())
     }
 

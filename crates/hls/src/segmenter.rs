@@ -433,8 +433,11 @@ impl<'a> Work<'a> {
         let policy = self.live.settings.on_error;
         if !std::mem::replace(&mut self.told, true) {
             tracing::warn!(stream = %self.live.name, %error, hls_on_error = ?policy, "hls leaves frames out");
-            self.live.set_problem(error.to_string());
+            self.live
+                .set_problem(format!("{error}; or set `hls_use_fmp4 on`, or play its low-latency playlist"));
         }
+        // Sound without its pictures is no answer; viewers are told the reason instead.
+        self.off |= matches!(error, Skipped::NotCarried(codec) if is_video(codec));
         match policy {
             HlsOnError::Continue => {}
             HlsOnError::Ignore => self.off = true,
@@ -448,4 +451,8 @@ impl<'a> Work<'a> {
     fn end(&mut self) {
         self.finish(None);
     }
+}
+
+fn is_video(codec: Codec) -> bool {
+    matches!(codec, Codec::H264 | Codec::Hevc | Codec::Av1 | Codec::Vp9 | Codec::Vp8)
 }

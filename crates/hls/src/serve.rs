@@ -2,8 +2,8 @@
 
 use crate::Hls;
 use crate::key::SegmentKey;
-use crate::store::{Found, Live, Playlist, Segment};
-use crate::token::{Token, without_token};
+use crate::store::{Found, Live, Segment};
+use crate::token::{Parameters, Token, without_token};
 use crate::viewers::{Full, Standing};
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
@@ -83,7 +83,7 @@ impl Hls {
         if let Err(refusal) = self.admission.ask(&play(ask, live)).await {
             return text(StatusCode::FORBIDDEN, refusal.reason);
         }
-        media_playlist(ask, live, |playlist| playlist.text).await
+        media_playlist(ask, live, &Parameters::new(ask.query, None, false)).await
     }
 
     /// A viewer with a session gets its own media playlist; any other is admitted first.
@@ -94,10 +94,7 @@ impl Hls {
             Standing::Kicked => kicked(),
             Standing::Watching => {
                 let segments = live.settings.session_segments;
-                let own = |playlist: Playlist| {
-                    token.personalise(&String::from_utf8_lossy(&playlist.text), segments).into()
-                };
-                media_playlist(ask, live, own).await
+                media_playlist(ask, live, &Parameters::new(ask.query, Some(token), segments)).await
             }
         }
     }
@@ -184,13 +181,13 @@ impl Hls {
     }
 }
 
-/// The playlist as `own` writes it for this viewer, waited for.
-async fn media_playlist(ask: &Ask<'_>, live: &Live, own: impl FnOnce(Playlist) -> Bytes) -> Response {
+/// The playlist for this viewer, waited for.
+async fn media_playlist(ask: &Ask<'_>, live: &Live, own: &Parameters) -> Response {
     match live.playlist(live.settings.patience()).await {
         Some(playlist) => {
             let etag = playlist.etag.clone();
             // A second is short beside a segment, and lets a cache in between answer most viewers.
-            content(ask, CONTENT_TYPE, &etag, 1, own(playlist))
+            content(ask, CONTENT_TYPE, &etag, 1, own.put_into(&playlist.text))
         }
         None => text(StatusCode::NOT_FOUND, no_playlist(live)),
     }

@@ -6,7 +6,7 @@ use crate::serve::{
     Ask, FRAGMENTED_TYPE, IDENTITY_MAX, content, kicked, no_playlist, play, private, text, window_s,
 };
 use crate::store::{Live, etag};
-use crate::token::{Token, without_token};
+use crate::token::{Parameters, Token, without_token};
 use crate::viewers::Standing;
 use axum::body::HttpBody;
 use axum::response::Response;
@@ -81,7 +81,8 @@ impl Hls {
             if !low_latency.ready(live.settings.patience()).await {
                 return text(StatusCode::NOT_FOUND, no_playlist(live));
             }
-            let master = self.write_multivariant(live, low_latency, None, "").to_string();
+            let query = without_token(ask.query);
+            let master = self.write_multivariant(live, low_latency, None, &query).to_string();
             return content(ask, CONTENT_TYPE, &etag(master.len() as u64), 1, Bytes::from(master));
         }
         match Token::claimed(ask.query).map(|token| (self.standing(&token, live, 0), token)) {
@@ -212,14 +213,8 @@ impl Hls {
             return text(StatusCode::NOT_FOUND, no_playlist(live));
         };
         let age = if directives.position.is_some() { low_latency.blocked_age_s() } else { 1 };
-        let body = match &token {
-            None => playlist.text,
-            Some(token) => {
-                let segments = live.settings.session_segments;
-                token.personalise(&String::from_utf8_lossy(&playlist.text), segments).into()
-            }
-        };
-        content(ask, CONTENT_TYPE, &playlist.etag, age, body)
+        let own = Parameters::new(ask.query, token, live.settings.session_segments);
+        content(ask, CONTENT_TYPE, &playlist.etag, age, own.put_into(&playlist.text))
     }
 
     /// Segments and parts are for everybody who knows their names; a session's are counted.

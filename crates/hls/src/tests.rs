@@ -361,25 +361,33 @@ async fn answers_can_be_revalidated_and_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn codecs_without_a_place_in_segments_are_named() {
-    for (policy, segments) in [("continue", true), ("ignore", false), ("disconnect", false)] {
+    let cases = [
+        ("continue", Codec::Av1, false),
+        ("ignore", Codec::Av1, false),
+        ("disconnect", Codec::Av1, false),
+        ("continue", Codec::G711A, true),
+        ("ignore", Codec::G711A, false),
+    ];
+    for (policy, codec, segments) in cases {
         let world = World::new(&format!("hls_fragment 1; hls_on_error {policy};"));
         let publisher = world.publish();
         let session = publisher.session().clone();
-        publisher.push(audio_config());
-        publisher.push(frame(
-            Track::Video,
-            Codec::Av1,
-            Kind::Config,
-            0,
-            Bytes::from_static(&[0x81, 0, 0, 0]),
-        ));
-        (0..80).for_each(|i| publisher.push(sound(i * 100)));
+        if codec == Codec::Av1 {
+            publisher.push(audio_config());
+            let config = Bytes::from_static(&[0x81, 0, 0, 0]);
+            publisher.push(frame(Track::Video, codec, Kind::Config, 0, config));
+            (0..80).for_each(|i| publisher.push(sound(i * 100)));
+        } else {
+            publisher.push(frame(Track::Audio, codec, Kind::Key, 0, Bytes::from_static(&[0; 160])));
+            publisher.push(video_config(31));
+            (0..80).for_each(|i| publisher.push(picture(i % 10 == 0, i * 100)));
+        }
         settle().await;
         let response = world.get("/live/cam 1.m3u8").await.unwrap();
-        assert_eq!(response.status() == StatusCode::OK, segments, "{policy}");
+        assert_eq!(response.status() == StatusCode::OK, segments, "{policy} {codec:?}");
         if !segments {
             let text = body(response).await;
-            assert!(String::from_utf8_lossy(&text).contains("Av1"), "{text:?}");
+            assert!(String::from_utf8_lossy(&text).contains(&format!("{codec:?}")), "{text:?}");
         }
         let kicked = tokio::time::timeout(Duration::from_secs(1), session.kicked()).await.is_ok();
         assert_eq!(kicked, policy == "disconnect");
