@@ -12,9 +12,12 @@ use quick_xml::escape::escape;
 use std::fmt;
 
 /// The media type of manifests.
-pub const MANIFEST_TYPE: &str = "application/f4m";
+pub const MANIFEST_TYPE: &str = "application/f4m+xml";
 
-/// The media type of bootstraps and fragments.
+/// The media type of bootstraps.
+pub const BOOTSTRAP_TYPE: &str = "video/abst";
+
+/// The media type of fragments.
 pub const FRAGMENT_TYPE: &str = "video/f4f";
 
 /// Ticks a second.
