@@ -3,10 +3,10 @@
 
 use headwater_testkit::http::Request;
 use headwater_testkit::packets::{Allow, Media, Packet, compare};
-use headwater_testkit::{Clip, Options, Publisher, Reader, Server, Tool, hls, read_file, websocket};
+use headwater_testkit::{Clip, Options, Publisher, Reader, Server, Tool, hls, read_file, wait, websocket};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// Bytes of an ADTS header, which ffmpeg counts to the packet.
@@ -194,16 +194,47 @@ fn on_a_reused_connection() {
 
 #[test]
 fn media_types() {
-    let clip = Clip::H264Aac;
     let server = Server::start(&Options::default());
-    let _publisher = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
-    server.wait_until_published("s");
-    let kinds = [("flv", "video/x-flv"), ("ts", "video/MP2T"), ("aac", "audio/x-aac"), ("mp3", "audio/mpeg")];
-    for (extension, kind) in kinds {
+    let publish = |clip: Clip, name| Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url(name));
+    let _publishers = [publish(Clip::H264Aac, "s"), publish(Clip::H264Mp3, "m")];
+    ["s", "m"].into_iter().for_each(|name| server.wait_until_published(name));
+    let kinds =
+        [("s.flv", "video/x-flv"), ("s.ts", "video/MP2T"), ("s.aac", "audio/x-aac"), ("m.mp3", "audio/mpeg")];
+    for (name, kind) in kinds {
         for method in ["GET", "HEAD"] {
-            let request = Request::get(server.http_address(), &format!("/live/s.{extension}"));
+            let request = Request::get(server.http_address(), &format!("/live/{name}"));
             let answer = request.method(method).send().unwrap();
-            assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)), "{method}");
+            assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)), "{method} {name}");
         }
     }
+}
+
+/// With `fast_cache` a listener has the last seconds at once, though nobody listened before.
+#[test]
+fn listeners_begin_in_the_past() {
+    let env = vec![("SRS_VHOST_HTTP_REMUX_FAST_CACHE".to_owned(), "2".to_owned())];
+    let server = Server::start(&Options { env, ..Options::default() });
+    let clip = Clip::H264Aac;
+    let _publisher = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    server.wait_until_published("s");
+    let heard = || server.stream("s").and_then(|s| s["audio_frames"].as_u64()).unwrap_or_default();
+    wait::until("three seconds of sound", LIMIT, || (heard() > 140).then_some(()));
+    let asked = Instant::now();
+    let mut socket = TcpStream::connect(server.http_address()).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    socket.write_all(b"GET /live/s.aac HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+    let mut got = Vec::new();
+    let frames = |got: &[u8]| got.windows(4).filter(|w| w[..2] == *b"\r\n" && w[2..] == [0xff, 0xf1]).count();
+    while frames(&got) < 75 {
+        let mut piece = [0; 16 << 10];
+        let n = socket.read(&mut piece).unwrap();
+        assert!(n > 0, "the answer ended after {} frames", frames(&got));
+        got.extend_from_slice(&piece[..n]);
+    }
+    // 75 frames are 1.6 s of sound.
+    assert!(
+        asked.elapsed() < Duration::from_millis(1100),
+        "it came no faster than it plays: {:?}",
+        asked.elapsed()
+    );
 }

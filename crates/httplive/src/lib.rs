@@ -11,12 +11,14 @@
 //! - `live`: what a live request becomes: admission, tracks, format, response head
 //! - `egress`: live over a raw socket; `body`: live as a hyper response
 //! - `format`: the containers in their three framings; `websocket`: the little of RFC 6455 that a one-way stream needs
+//! - `fast_cache`: the last seconds of sound for new listeners
 //! - `files`: static files of `http_server.dir`
 //!
 //! Configuration: `http_server`, and `http_remux` of each vhost. Policy is asked of [`headwater_hub::Admission`].
 
 mod body;
 mod egress;
+mod fast_cache;
 mod files;
 mod format;
 mod head;
@@ -24,6 +26,7 @@ mod listen;
 mod live;
 mod websocket;
 
+pub use fast_cache::FastCache;
 pub use files::{FileServer, content_type};
 pub use format::Container;
 pub use head::{Head, HeadError, LiveTarget, Mount};

@@ -131,7 +131,7 @@ impl Granted {
         };
         let carried = if only_these { tracks } else { Tracks::ALL };
         Output {
-            format: format(self.container, framing, carried),
+            format: format(self.container, framing, carried, remux.fast_cache.into()),
             file_header: file_header(self.container, framing, tracks),
         }
     }

@@ -32,6 +32,12 @@ pub trait Format: Send + Sync + 'static {
 
     /// What ends the bytes when the publisher leaves; `None` when players stay and wait for the next publisher.
     fn trailer(&self) -> Option<Bytes>;
+
+    /// How much of the past newcomers get at least, where the format lets them begin at any frame: none by default,
+    /// so that they begin at the last key frame or, without pictures, at the live edge.
+    fn backlog(&self) -> Time {
+        Time::ZERO
+    }
 }
 
 /// Turns frames into ready bytes.
@@ -42,6 +48,9 @@ pub trait Mux: Send {
     /// Appends what a newcomer must know before a frame at `at`: metadata and decoder configurations.
     fn headers(&mut self, headers: &Headers, at: Time, out: &mut BytesMut);
 }
+
+/// How finely a format with a backlog can be entered.
+const BACKLOG_STEP: Time = Time::from_millis(250);
 
 /// A run of whole frames in one piece of memory.
 #[derive(Clone, Debug)]
@@ -91,6 +100,8 @@ pub(crate) struct ByteLog {
     frames_since_join: u64,
     ended_at: Option<u64>,
     readers: Slab<Reader>,
+    /// Those who want it kept without reading it.
+    pub(crate) keepers: usize,
     limits: Limits,
 }
 
@@ -114,6 +125,7 @@ impl ByteLog {
             frames_since_join: 0,
             ended_at: None,
             readers: Slab::new(),
+            keepers: 0,
             limits,
         }
     }
@@ -123,7 +135,7 @@ impl ByteLog {
     }
 
     pub(crate) fn is_unused(&self) -> bool {
-        self.readers.is_empty()
+        self.readers.is_empty() && self.keepers == 0
     }
 
     pub(crate) fn add_reader(&mut self, at: u64) -> usize {
@@ -162,6 +174,10 @@ impl ByteLog {
             self.tail_ends.push(self.tail.len() as u32); // the tail is frozen long before 4 GiB
         }
         self.newest = self.newest.max(frame.dts);
+        let step = self.newest - self.chunks.back().map_or(Time::ZERO, |chunk| chunk.newest);
+        if self.format.backlog() > Time::ZERO && step >= BACKLOG_STEP {
+            self.freeze();
+        }
         self.frames_since_join += 1;
         if self.limits.gop_frames_max > 0 && self.frames_since_join > self.limits.gop_frames_max {
             self.join = None;
@@ -204,8 +220,17 @@ impl ByteLog {
         self.chunks.push_back(Chunk { start, bytes, ends, newest: self.newest });
     }
 
+    /// Where the backlog of the format begins.
+    fn backlog_start(&self) -> Option<u64> {
+        let backlog = self.format.backlog();
+        let ended = self.ended_at.unwrap_or(0);
+        let within = |chunk: &&Chunk| self.newest - chunk.newest < backlog && chunk.start >= ended;
+        self.chunks.iter().find(within).map(|chunk| chunk.start)
+    }
+
     fn trim(&mut self) {
         let live = self.join.as_ref().map_or(self.head(), |j| j.at);
+        let live = self.backlog_start().map_or(live, |start| start.min(live));
         let slowest = self.readers.iter().map(|(_, r)| r.at).min().unwrap_or(live);
         while let Some(front) = self.chunks.front() {
             let unwanted = front.end() <= live.min(slowest);
@@ -223,10 +248,14 @@ impl ByteLog {
 
     /// Where a newcomer starts, and the bytes it needs first.
     pub(crate) fn start(&mut self, headers: &Headers) -> (u64, Bytes) {
-        if let Some(join) = &self.join {
+        let backlog = self.backlog_start();
+        if let Some(join) = self.join.as_ref().filter(|join| backlog.is_none_or(|start| join.at <= start)) {
             return (join.at, join.headers.clone());
         }
         self.freeze();
+        if let Some(start) = backlog {
+            return (start, self.muxed_headers(headers, self.newest));
+        }
         (self.head(), self.muxed_headers(headers, self.newest))
     }
 }

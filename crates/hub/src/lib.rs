@@ -37,6 +37,6 @@ pub use framelog::{Entry, FrameReader, Read};
 pub use name::{NameError, StreamName};
 pub use registry::{AbsoluteTimes, Hub, Options};
 pub use session::{Meter, Session, SessionId, SessionInfo};
-pub use stream::{Attached, Busy, Headers, Publisher, Snapshot, Stream, Tracks};
+pub use stream::{Attached, Busy, Headers, Kept, Publisher, Snapshot, Stream, Tracks};
 pub use timeline::{TimelineReport, Times};
 pub use worker::{Connection, Feed, Permit, Serve, Workers};

@@ -382,3 +382,41 @@ fn byte_logs_go_with_their_last_player() {
     world.apply(Op::Leave(0));
     assert!(world.stream.state.lock().log(world.format.key()).is_none());
 }
+
+/// Frames as [`Plain`] writes them, with a second of backlog.
+struct Recent(FormatKey);
+
+impl Format for Recent {
+    fn key(&self) -> &FormatKey {
+        &self.0
+    }
+    fn mux(&self) -> Box<dyn Mux> {
+        Box::new(PlainMux)
+    }
+    fn trailer(&self) -> Option<Bytes> {
+        None
+    }
+    fn backlog(&self) -> Time {
+        Time::from_millis(1000)
+    }
+}
+
+#[test]
+fn a_kept_log_gives_newcomers_its_backlog() {
+    let world = World::new(30_000, true);
+    let format: Arc<dyn Format> = Arc::new(Recent("recent".into()));
+    let publisher = world.stream.publish(&session(true)).unwrap();
+    let kept = world.stream.keep(&format);
+    let sound = |seq: u64| Frame { track: Track::Audio, codec: Codec::Aac, ..frame(seq, KEY, 0, seq as i64 * 20) };
+    (0..500).for_each(|seq| publisher.push(sound(seq)));
+    let mut reader = world.stream.bytes(&format);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut bytes = 0;
+    while let Poll::Ready(Some(piece)) = reader.poll_next(&mut cx) {
+        bytes += piece.len();
+    }
+    let frames = bytes / 13; // length, sequence number, kind
+    assert!((50..=65).contains(&frames), "a second, in steps of a quarter: {frames} frames of 20 ms");
+    drop((kept, reader));
+    assert!(world.stream.state.lock().log(format.key()).is_none(), "nobody wants it any more");
+}

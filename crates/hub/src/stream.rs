@@ -259,6 +259,13 @@ impl Stream {
         ByteReader::new(self.clone(), format)
     }
 
+    /// Keeps the byte log of `format` until the guard is dropped, so that it has a past when its first player comes
+    /// (see [`Format::backlog`]).
+    pub fn keep(self: &Arc<Self>, format: &Arc<dyn Format>) -> Kept {
+        self.state.lock().ensure_log(format, &self.options).keepers += 1;
+        Kept { stream: self.clone(), key: format.key().clone() }
+    }
+
     /// Which tracks the stream has; waits for a publisher and until that can be told: both were seen, all announced
     /// ones were seen, or a third of a second of media has passed.
     pub fn tracks(&self) -> impl Future<Output = Tracks> + '_ {
@@ -575,6 +582,24 @@ impl Drop for Publisher {
         wakers.into_iter().for_each(Waker::wake);
         let (stream, session) = (self.stream.clone(), self.session.clone());
         self.stream.events.emit(&Event::Unpublished { stream, session });
+    }
+}
+
+/// Keeps a byte log that nobody may be reading; see [`Stream::keep`].
+#[derive(Debug)]
+pub struct Kept {
+    stream: Arc<Stream>,
+    key: FormatKey,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let mut state = self.stream.state.lock();
+        if let Some((log, _)) = state.log(&self.key) {
+            log.keepers -= 1;
+        }
+        state.logs.retain(|log| !log.is_unused());
+        state.touch();
     }
 }
 

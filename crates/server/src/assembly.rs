@@ -15,7 +15,7 @@ use headwater_conf::{
 };
 use headwater_flv::metadata::Metadata;
 use headwater_hls::Hls;
-use headwater_httplive::{FileServer, HttpLive};
+use headwater_httplive::{FastCache, FileServer, HttpLive};
 use headwater_hub::{Admission, Hub, Options, Serve, StreamName, Times, Workers};
 use headwater_media::Frame;
 use headwater_record::Recorders;
@@ -195,7 +195,8 @@ impl Server {
         let stats = Arc::new(Stats::new(identity(conf, start), stats_options(conf)));
         let hls = Hls::new(&hub, conf.clone(), admission.clone(), control.handle().clone());
         let recorders = Recorders::new(conf.clone(), control.handle().clone());
-        hub.observe(vec![stats.clone(), hls.clone(), recorders.clone()]);
+        let fast_cache = FastCache::new(conf.clone());
+        hub.observe(vec![stats.clone(), hls.clone(), recorders.clone(), fast_cache]);
         recorders.recover(&hub);
 
         let workers = Workers::start(worker_count(conf), conf.max_connections as usize)?;

@@ -23,7 +23,7 @@ section! {
         /// Turn it on.
         enabled: bool = OnlyOn, "off", "R", S;
         /// Audio burst cache for aac/mp3.
-        fast_cache: Duration = FloatSeconds, "0", "C", S.not_yet();
+        fast_cache: Duration = FloatSeconds, "0", "C", S;
         /// FLV: drop A or V absent from the header flags.
         drop_if_not_match: bool = UnlessOff, "on", "C", S;
         /// Default audio flag (FLV header, TS PMT).

@@ -11,7 +11,7 @@ pub(crate) use suits::{Known, unsuited};
 use crate::websocket::binary_header;
 use bytes::{BufMut, Bytes, BytesMut};
 use headwater_hub::{Format, FormatKey, Mux, Tracks};
-use headwater_media::{Frame, Track};
+use headwater_media::{Frame, Time, Track};
 use std::sync::Arc;
 
 /// What a live stream is wrapped in; chosen by the extension of the request's path.
@@ -97,18 +97,24 @@ struct LiveFormat {
     container: Container,
     framing: Framing,
     tracks: Tracks,
+    backlog: Time,
 }
 
 /// The container in this framing with these tracks; players with equal arguments share one byte log.
-/// AAC and MP3 carry sound alone, whatever `tracks` says.
-pub(crate) fn format(container: Container, framing: Framing, tracks: Tracks) -> Arc<dyn Format> {
-    let tracks = match container {
-        Container::Flv | Container::Ts => tracks,
-        Container::Aac | Container::Mp3 => Tracks { audio: true, video: false },
+/// AAC and MP3 carry sound alone, whatever `tracks` says, and only they begin `backlog` in the past.
+pub(crate) fn format(
+    container: Container,
+    framing: Framing,
+    tracks: Tracks,
+    backlog: Time,
+) -> Arc<dyn Format> {
+    let (tracks, backlog) = match container {
+        Container::Flv | Container::Ts => (tracks, Time::ZERO),
+        Container::Aac | Container::Mp3 => (Tracks { audio: true, video: false }, backlog),
     };
     let Tracks { audio, video } = tracks;
-    let key = format!("{container:?}/{framing:?}/audio={audio}/video={video}").into();
-    Arc::new(LiveFormat { key, container, framing, tracks })
+    let key = format!("{container:?}/{framing:?}/audio={audio}/video={video}/{}", backlog.millis()).into();
+    Arc::new(LiveFormat { key, container, framing, tracks, backlog })
 }
 
 impl Format for LiveFormat {
@@ -127,6 +133,10 @@ impl Format for LiveFormat {
 
     fn trailer(&self) -> Option<Bytes> {
         Some(Bytes::from_static(self.framing.trailer()))
+    }
+
+    fn backlog(&self) -> Time {
+        self.backlog
     }
 }
 
@@ -158,7 +168,7 @@ fn carries(tracks: Tracks, frame: &Frame) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headwater_media::{Codec, CodecTag, Kind, Time};
+    use headwater_media::{Codec, CodecTag, Kind};
 
     /// A frame of `payload` at `ms`, without composition offset.
     pub(super) fn frame(track: Track, codec: Codec, kind: Kind, ms: i64, payload: &[u8]) -> Frame {
@@ -186,7 +196,7 @@ mod tests {
     #[test]
     fn container_framing_and_tracks_choose_the_log() {
         let video = Tracks { audio: false, video: true };
-        let key = |container, framing, tracks| format(container, framing, tracks).key().clone();
+        let key = |container, framing, tracks| format(container, framing, tracks, Time::ZERO).key().clone();
         let flv = key(Container::Flv, Framing::Plain, Tracks::ALL);
         assert_ne!(flv, key(Container::Flv, Framing::Plain, video));
         assert_ne!(flv, key(Container::Ts, Framing::Plain, Tracks::ALL));
