@@ -31,9 +31,8 @@ impl FastCache {
         }
         let framings = [Framing::Plain, Framing::Chunked, Framing::WebSocket];
         let kept = [Container::Aac, Container::Mp3].into_iter().flat_map(|container| {
-            framings.map(|framing| {
-                stream.keep(&format(container, framing, Tracks::ALL, remux.fast_cache.into()))
-            })
+            framings
+                .map(|framing| stream.keep(&format(container, framing, Tracks::ALL, remux.fast_cache.into())))
         });
         let kept = kept.collect();
         self.kept.lock().insert(name.clone(), kept);
