@@ -16,7 +16,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let mut steps = Steps::default();
-    let needs: &[setup::Need] = if args.no_console { &[] } else { &[setup::Need::Node] };
+    let needs: &[setup::Need] =
+        if args.no_console { &[setup::Need::Cmake] } else { &[setup::Need::Node, setup::Need::Cmake] };
     let ready = steps.step("setup", "install what the build needs and is missing", || setup::install(needs))
         && (args.no_console
             || steps.step("console", "build the web console, which the server carries inside", console::build))

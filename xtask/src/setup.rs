@@ -31,6 +31,8 @@ pub(crate) enum Need {
     NginxRtmp,
     /// Node.js and npm, which build the console.
     Node,
+    /// cmake, with which libopus is built.
+    Cmake,
     /// clippy and rustfmt.
     RustComponents,
 }
@@ -39,6 +41,7 @@ pub(crate) enum Need {
 pub(crate) const FOR_TESTS: &[Need] = &[
     Need::RustComponents,
     Need::Node,
+    Need::Cmake,
     Need::Ffmpeg,
     Need::NewestFfmpeg,
     Need::Chromium,
@@ -47,7 +50,7 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     Need::Curl,
 ];
 /// What `cargo xtask bench` needs.
-pub(crate) const FOR_BENCH: &[Need] = &[Need::NginxRtmp];
+pub(crate) const FOR_BENCH: &[Need] = &[Need::Cmake, Need::NginxRtmp];
 
 /// Node.js that Vite runs on, and the one installed where the system's is older or absent.
 const NODE_LEAST: (u32, u32) = (20, 19);
@@ -116,6 +119,7 @@ fn present(need: Need) -> bool {
         Need::NewestFfmpeg => newest_ffmpeg().is_some(),
         Need::Chromium => on_path("chromium"),
         Need::CjkFonts => Path::new(CJK_FONT).exists(),
+        Need::Cmake => on_path("cmake"),
         Need::Curl => on_path("curl"),
         Need::Nginx => Path::new(NGINX).exists(),
         Need::NginxRtmp => Path::new(NGINX_RTMP).exists() && Path::new(NGINX).exists(),
@@ -131,6 +135,7 @@ fn debian_packages(need: Need) -> &'static [&'static str] {
         Need::Ffmpeg => &["ffmpeg"],
         Need::Chromium => &["chromium"],
         Need::CjkFonts => &["fonts-noto-cjk"],
+        Need::Cmake => &["cmake"],
         Need::Curl => &["curl"],
         Need::Nginx => &["nginx-light"],
         Need::NginxRtmp => &["nginx-light", "libnginx-mod-rtmp"],

@@ -10,12 +10,15 @@
 //! - [`ByteReader`]: ready bytes for one consumer that is an ordinary task (TLS connections, HTTP bodies);
 //! - [`Player`]: ready bytes written by a worker (see [`Workers`]) straight to a plain TCP socket, one vectored write a walk.
 //!
+//! A stream in another codec is a stream too: see [`Stream::derived`].
+//!
 //! The hub names no protocol, asks no policy (it only carries the question, see [`Admission`]) and parses no bytes.
 //! Times are on the stream's own timeline, which goes on increasing when a publisher returns and where leaps, wraps and
 //! steps back of the publisher's clock are corrected (see [`Times`]).
 
 mod admission;
 mod bytelog;
+mod derived;
 mod event;
 mod fan;
 mod framelog;
@@ -31,6 +34,7 @@ mod worker;
 
 pub use admission::{Action, Admission, Answer, Grant, Refusal, Request};
 pub use bytelog::{ByteReader, Format, FormatKey, Mux};
+pub use derived::{DerivedPublisher, Unused};
 pub use event::{Event, Observer, Segmented};
 pub use fan::{End, Full, Player};
 pub use framelog::{Entry, FrameReader, Read};

@@ -126,6 +126,11 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    /// Nobody is told.
+    pub(crate) fn silent() -> Events {
+        Events { observers: OnceLock::new() }
+    }
+
     pub(crate) fn emit(&self, event: &Event) {
         self.observers.get().into_iter().flatten().for_each(|o| o.on_event(event));
     }

@@ -1,5 +1,6 @@
 use crate::StreamName;
 use crate::bytelog::{ByteLog, ByteReader, Format, FormatKey, View};
+use crate::derived::{Derivations, Origin, emit};
 use crate::event::{Event, Segmented};
 use crate::framelog::{Entry, FrameLog, FrameReader};
 use crate::interleave::Interleaver;
@@ -33,6 +34,8 @@ pub struct Stream {
     players: AtomicUsize,
     sent: AtomicU64,
     jumps: AtomicU64,
+    pub(crate) derivations: Derivations,
+    pub(crate) derived_from: Option<Origin>,
 }
 
 impl fmt::Debug for Stream {
@@ -197,6 +200,8 @@ impl Stream {
             players: AtomicUsize::new(0),
             sent: AtomicU64::new(0),
             jumps: AtomicU64::new(0),
+            derivations: Derivations::default(),
+            derived_from: None,
         }
     }
 
@@ -209,8 +214,50 @@ impl Stream {
         &self.options
     }
 
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Who publishes, and the tracks announced.
+    pub(crate) fn publishing(&self) -> (Option<Arc<Session>>, Tracks) {
+        let state = self.state.lock();
+        (state.publisher.clone(), state.tracks.announced)
+    }
+
+    /// A derived stream begins as its origin did. The same publisher again changes nothing.
+    pub(crate) fn begin(&self, session: &Arc<Session>, announced: Tracks) {
+        let mut wakers = Wakers::new();
+        {
+            let mut state = self.state.lock();
+            if state.publisher.as_ref().is_some_and(|present| Arc::ptr_eq(present, session)) {
+                return;
+            }
+            if state.is_live() {
+                state.finish(&mut wakers);
+            }
+            state.begin(session, &mut wakers);
+            state.tracks.announced = announced;
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The publisher left, if there was one.
+    pub(crate) fn finish(&self) {
+        let mut wakers = Wakers::new();
+        {
+            let mut state = self.state.lock();
+            if state.is_live() {
+                state.finish(&mut wakers);
+            }
+        }
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     /// Takes possession of the stream; dropping the [`Publisher`] gives it up.
     pub fn publish(self: &Arc<Self>, session: &Arc<Session>) -> Result<Publisher, Busy> {
+        if self.derived_from.is_some() {
+            return self.origin().publish(session);
+        }
         let mut wakers = Wakers::new();
         {
             let mut state = self.state.lock();
@@ -224,29 +271,31 @@ impl Stream {
         Ok(Publisher { stream: self.clone(), session: session.clone() })
     }
 
-    /// Counts `session` among the players until the guard is dropped, and says so to the observers.
+    /// Counts `session` among the players until the guard is dropped, and says so to the observers. Players of a
+    /// derived stream are its origin's.
     pub fn attach(self: &Arc<Self>, session: &Arc<Session>) -> Attached {
-        self.players.fetch_add(1, Ordering::Relaxed);
-        self.events.emit(&Event::PlayStarted { stream: self.clone(), session: session.clone() });
-        Attached { stream: self.clone(), session: session.clone() }
+        let stream = self.origin();
+        stream.players.fetch_add(1, Ordering::Relaxed);
+        stream.events.emit(&Event::PlayStarted { stream: stream.clone(), session: session.clone() });
+        Attached { stream: stream.clone(), session: session.clone() }
     }
 
     /// Tells the observers that a file with a recording of `session` is complete: [`Event::Recorded`].
     pub fn recorded(self: &Arc<Self>, session: &Arc<Session>, file: PathBuf, duration: Duration, bytes: u64) {
-        let (stream, session) = (self.clone(), session.clone());
-        self.events.emit(&Event::Recorded { stream, session, file, duration, bytes });
+        let session = session.clone();
+        emit(self, |stream| Event::Recorded { stream, session, file, duration, bytes });
     }
 
     /// Tells the observers that a recording of `session` ended because of its disk: [`Event::RecordingStopped`].
     pub fn recording_stopped(self: &Arc<Self>, session: &Arc<Session>, file: PathBuf, reason: &str) {
-        let (stream, session, reason) = (self.clone(), session.clone(), reason.to_owned());
-        self.events.emit(&Event::RecordingStopped { stream, session, file, reason });
+        let (session, reason) = (session.clone(), reason.to_owned());
+        emit(self, |stream| Event::RecordingStopped { stream, session, file, reason });
     }
 
     /// Tells the observers that an HLS segment of `session` is complete: [`Event::Segmented`].
     pub fn segmented(self: &Arc<Self>, session: &Arc<Session>, segment: Segmented) {
-        let (stream, session) = (self.clone(), session.clone());
-        self.events.emit(&Event::Segmented { stream, session, segment });
+        let session = session.clone();
+        emit(self, |stream| Event::Segmented { stream, session, segment });
     }
 
     /// Reads frames from the last key frame on.
@@ -304,12 +353,13 @@ impl Stream {
 
     /// Adds to the bytes sent to players.
     pub fn count_sent(&self, n: u64) {
-        self.sent.fetch_add(n, Ordering::Relaxed);
+        let counted = self.derived_from.as_ref().map_or(self, |origin| origin.stream().as_ref());
+        counted.sent.fetch_add(n, Ordering::Relaxed);
     }
 
     pub(crate) fn jumped(self: &Arc<Self>, skipped: u64) {
-        self.jumps.fetch_add(1, Ordering::Relaxed);
-        self.events.emit(&Event::Jumped { stream: self.clone(), skipped });
+        self.origin().jumps.fetch_add(1, Ordering::Relaxed);
+        emit(self, |stream| Event::Jumped { stream, skipped });
     }
 
     /// How long nobody has published, played or read; `None` while somebody does.
@@ -341,7 +391,7 @@ impl Stream {
         state.touch();
     }
 
-    fn push(&self, frame: Frame) {
+    pub(crate) fn push(&self, frame: Frame) {
         let mut wakers = Wakers::new();
         self.state.lock().push(frame, &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
