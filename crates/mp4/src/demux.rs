@@ -92,7 +92,7 @@ pub(crate) struct Trak {
     pub(crate) id: u32,
     pub(crate) spec: TrackSpec,
     /// From media time to the movie's.
-    shift: Time,
+    pub(crate) shift: Time,
     /// default_sample_duration, _size and _flags of `trex`.
     defaults: [u32; 3],
     /// Where the next fragment begins if it does not say, in ticks.

@@ -33,6 +33,8 @@ pub struct Chunk {
     pub independent: bool,
     /// Decoding time of the first sample of the leading track (video, or else audio), on the publisher's timeline.
     pub start: Time,
+    /// When that sample is shown.
+    pub shown: Time,
     /// How long the leading track's samples last.
     pub duration: Time,
     head: Bytes,
@@ -214,11 +216,13 @@ impl Fragmenter {
         let ticks: u64 = lead.samples.iter().map(|s| u64::from(s.duration)).sum();
         let timescale = self.lanes.get(lead.index)?.spec.timescale;
         let from = Time::from_ticks(first.dts, timescale);
+        let shown = Time::from_ticks(first.dts.saturating_add(first.composition.into()), timescale);
         let until = Time::from_ticks(first.dts.saturating_add_unsigned(ticks), timescale);
         let independent = video.map_or(!has_video, |_| first.key);
         self.sequence = self.sequence.wrapping_add(1);
         let head = write_head(self.sequence, &runs);
-        Some(Chunk { independent, start: self.origin + from, duration: until - from, head, runs })
+        let (start, shown) = (self.origin + from, self.origin + shown);
+        Some(Chunk { independent, start, shown, duration: until - from, head, runs })
     }
 }
 

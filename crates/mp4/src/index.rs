@@ -17,6 +17,8 @@ const ACCESS_MAX: usize = 1 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     pub(crate) tracks: Vec<Indexed>,
+    /// The file's time zero.
+    origin: Time,
     /// Fragments at which a decoder can start: (ticks of the leading track, place of its `moof`, which of its `traf`s).
     access: Vec<(u64, u64, u8)>,
 }
@@ -38,13 +40,13 @@ pub(crate) struct Reserved {
 }
 
 impl Index {
-    pub(crate) fn new(tracks: &[(u32, TrackSpec)]) -> Index {
+    pub(crate) fn new(tracks: &[(u32, TrackSpec)], origin: Time) -> Index {
         let track = |(id, spec): &(u32, TrackSpec)| Indexed {
             id: *id,
             spec: spec.clone(),
             tables: Tables::default(),
         };
-        Index { tracks: tracks.iter().map(track).collect(), access: Vec::new() }
+        Index { tracks: tracks.iter().map(track).collect(), origin, access: Vec::new() }
     }
 
     /// Notes a chunk whose `moof` lies at `at`. Gives where the chunk ends.
@@ -77,8 +79,8 @@ impl Index {
 
     /// How long the recording is.
     pub(crate) fn duration(&self) -> Time {
-        let (origin, end) = span(&self.tracks);
-        end - origin
+        let (start, end) = span(&self.tracks);
+        end - start
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -90,7 +92,7 @@ impl Index {
         let mut tail = BytesMut::new();
         let patch = match reserved.layout {
             Layout::Plain => {
-                write_plain(&mut tail, &self.tracks);
+                write_plain(&mut tail, &self.tracks, self.origin);
                 let span = length - reserved.at.unwrap_or(0);
                 [1u32.to_be_bytes(), *b"mdat"].concat().into_iter().chain(span.to_be_bytes()).collect()
             }

@@ -25,6 +25,6 @@ pub use error::Mp4Error;
 pub use fragment::{Chunk, Fragmenter, PENDING_BYTES, PENDING_SAMPLES, styp};
 pub use moov::InitSegment;
 pub use rebuild::{Rebuild, Rebuilt};
-pub use record::{FRAGMENT, Finalized, Layout, NOTE_MAX, Recorder};
+pub use record::{Finalized, Layout, NOTE_MAX, Recorder};
 pub use tables::SAMPLES_MAX;
 pub use track::TrackSpec;

@@ -52,19 +52,20 @@ pub(crate) fn write_ftyp(out: &mut BytesMut, major: &[u8; 4], brands: &[&[u8; 4]
 
 /// MovieBox of a fragmented file: no samples of its own.
 pub(crate) fn write_fragmented(out: &mut BytesMut, tracks: &[(u32, TrackSpec)]) {
-    write_extended(out, tracks, |_| {});
+    write_extended(out, tracks, Time::ZERO, |_| {});
 }
 
-/// The same; `extra` begins its MovieExtendsBox.
+/// The same; `origin` of the fragments' timeline is shown first, and `extra` begins its MovieExtendsBox.
 pub(crate) fn write_extended(
     out: &mut BytesMut,
     tracks: &[(u32, TrackSpec)],
+    origin: Time,
     extra: impl FnOnce(&mut BytesMut),
 ) {
     write(out, b"moov", |out| {
         write_mvhd(out, 0, tracks.last().map_or(0, |(id, _)| *id));
         for (id, spec) in tracks {
-            write_trak(out, *id, spec, &Tables::default(), Time::ZERO);
+            write_trak(out, *id, spec, &Tables::default(), origin);
         }
         write(out, b"mvex", |out| {
             extra(out);
@@ -73,9 +74,10 @@ pub(crate) fn write_extended(
     });
 }
 
-/// MovieBox of a finished file.
-pub(crate) fn write_plain(out: &mut BytesMut, tracks: &[Indexed]) {
-    let (origin, end) = span(tracks);
+/// MovieBox of a finished file whose time zero is `origin`, or its first picture or sound if that is earlier.
+pub(crate) fn write_plain(out: &mut BytesMut, tracks: &[Indexed], origin: Time) {
+    let (start, end) = span(tracks);
+    let origin = origin.min(start);
     let last = tracks.last().map_or(0, |track| track.id);
     write(out, b"moov", |out| {
         write_mvhd(out, movie_ticks(end - origin), last);
@@ -129,6 +131,9 @@ fn write_trak(out: &mut BytesMut, id: u32, spec: &TrackSpec, tables: &Tables, or
         write_tkhd(out, id, spec, wait + shown);
         if !tables.is_empty() {
             write(out, b"edts", |out| write_elst(out, wait, shown, tables.first_composition()));
+        } else if origin > Time::ZERO {
+            // A duration of 0 reaches to the end of the fragments to come (8.6.6.1).
+            write(out, b"edts", |out| write_elst(out, 0, 0, origin.ticks(spec.timescale)));
         }
         write(out, b"mdia", |out| {
             write_mdhd(out, spec.timescale, tables.duration());

@@ -141,7 +141,8 @@ impl Rebuild {
                 self.movie.tracks = read_tracks(&body)?;
                 let tracks: Vec<_> =
                     self.movie.tracks.iter().map(|track| (track.id, track.spec.clone())).collect();
-                self.index = Some(Index::new(&tracks));
+                let shift = self.movie.tracks.first().map(|track| track.shift).unwrap_or_default();
+                self.index = Some(Index::new(&tracks, Time::ZERO - shift));
                 self.duration_at = duration_at(whole, &body)?.map(|at| self.at + at);
             }
             _ => {

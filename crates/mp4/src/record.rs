@@ -18,26 +18,22 @@
 //!
 //! With [`Layout::Fragmented`] it stays as it is: a table of its key frames (`mfra`) is appended and its duration filled
 //! in. What a kill left is finished by [`crate::Rebuild`].
+//!
+//! Chunks keep the times of their stream. An edit list in every `moov` says which of them is the file's time zero.
 
 use crate::Mp4Error;
 use crate::boxes::{full, write};
-use crate::fragment::{Chunk, Fragmenter};
+use crate::fragment::Chunk;
 use crate::index::{Index, Reserved};
 use crate::moov::{write_extended, write_ftyp};
 use crate::track::TrackSpec;
 use bytes::{BufMut, Bytes, BytesMut};
-use headwater_media::{Frame, Kind, Time};
-
-/// Longest fragment: what a kill may lose, beside the newest frame of each track.
-pub const FRAGMENT: Time = Time::from_millis(400);
-
-/// A key frame ends a fragment that is at least this long.
-const FRAGMENT_MIN: Time = Time::from_millis(200);
+use headwater_media::Time;
 
 /// Bytes of the `free` box, and of the `mdat` header that takes its place.
 pub(crate) const RESERVED: usize = 16;
 
-/// Longest note: see [`Recorder::with`].
+/// Longest note: see [`Recorder::new`].
 pub const NOTE_MAX: usize = 4096;
 
 /// What a finished recording is.
@@ -49,17 +45,14 @@ pub enum Layout {
     Fragmented,
 }
 
-/// Turns frames into a recording. What it returns is written to the file in that order, beginning with the header.
+/// Makes a recording of chunks, as they are. The file is: the header, every chunk that was pushed, what finishes it.
 #[derive(Clone, Debug)]
 pub struct Recorder {
-    fragmenter: Fragmenter,
     index: Index,
     header: Bytes,
     reserved: Reserved,
-    /// Bytes handed out so far.
+    /// Bytes of the file so far.
     pub(crate) position: u64,
-    /// When the fragment at hand began.
-    since: Option<Time>,
 }
 
 /// What finishes a recording.
@@ -76,23 +69,11 @@ pub struct Finalized {
 }
 
 impl Recorder {
-    /// For these tracks, to become a plain MP4. `origin` becomes time zero: the earliest timestamp that will come.
-    pub fn new(tracks: &[TrackSpec], origin: Time) -> Recorder {
-        Recorder::with(tracks, origin, Layout::Plain, &[])
-    }
-
-    /// The same with a layout, and with a note that only [`crate::Rebuild`] finds; cut at [`NOTE_MAX`].
-    pub fn with(tracks: &[TrackSpec], origin: Time, layout: Layout, note: &[u8]) -> Recorder {
-        let tracks: Vec<(u32, TrackSpec)> = (1..).zip(tracks.iter().cloned()).collect();
-        let (header, reserved) = write_header(&tracks, layout, note);
-        Recorder {
-            fragmenter: Fragmenter::with_ids(&tracks, origin),
-            index: Index::new(&tracks),
-            reserved,
-            position: header.len() as u64,
-            header,
-            since: None,
-        }
+    /// For chunks of these tracks, which have rising ids. `origin` of the chunks' timeline is the file's time zero;
+    /// nothing shown earlier may come. `note` is found by [`crate::Rebuild`] alone, and cut at [`NOTE_MAX`].
+    pub fn new(tracks: &[(u32, TrackSpec)], origin: Time, layout: Layout, note: &[u8]) -> Recorder {
+        let (header, reserved) = write_header(tracks, origin, layout, note);
+        Recorder { index: Index::new(tracks, origin), reserved, position: header.len() as u64, header }
     }
 
     /// The file's first bytes.
@@ -100,44 +81,26 @@ impl Recorder {
         self.header.clone()
     }
 
-    /// Takes a frame; gives the fragment that it ends.
-    pub fn push(&mut self, frame: &Frame) -> Result<Option<Chunk>, Mp4Error> {
-        self.fragmenter.push(frame)?;
-        if matches!(frame.kind, Kind::Config | Kind::Script) {
-            return Ok(None);
-        }
-        let since = *self.since.get_or_insert(frame.dts);
-        let age = frame.dts - since;
-        if age < FRAGMENT && !(frame.is_video_key() && age >= FRAGMENT_MIN) {
-            return Ok(None);
-        }
-        self.since = Some(frame.dts);
-        let chunk = self.fragmenter.chunk();
-        self.enter(chunk)
+    /// Notes where the samples of a chunk lie that is appended to the file. After an error it must not be: the file
+    /// can be finished without it.
+    pub fn push(&mut self, chunk: &Chunk) -> Result<(), Mp4Error> {
+        self.position = self.index.chunk(self.position, chunk)?;
+        Ok(())
     }
 
-    /// The last fragment.
-    pub fn finish(&mut self) -> Result<Option<Chunk>, Mp4Error> {
-        let chunk = self.fragmenter.finish();
-        self.enter(chunk)
+    /// How long the recording plays.
+    pub fn duration(&self) -> Time {
+        self.index.duration()
     }
 
-    /// How to finish the file, after everything returned before has been written.
+    /// How to finish the file, after everything has been written.
     pub fn finalize(self) -> Finalized {
         self.index.finish(self.reserved, self.position)
-    }
-
-    /// Notes where the chunk's samples lie.
-    fn enter(&mut self, chunk: Option<Chunk>) -> Result<Option<Chunk>, Mp4Error> {
-        if let Some(chunk) = &chunk {
-            self.position = self.index.chunk(self.position, chunk)?;
-        }
-        Ok(chunk)
     }
 }
 
 /// Everything before the first fragment, and what of it is written again at the end.
-fn write_header(tracks: &[(u32, TrackSpec)], layout: Layout, note: &[u8]) -> (Bytes, Reserved) {
+fn write_header(tracks: &[(u32, TrackSpec)], origin: Time, layout: Layout, note: &[u8]) -> (Bytes, Reserved) {
     let mut out = BytesMut::new();
     let mut at = None;
     write_ftyp(&mut out, b"isom", &[b"isom", b"iso6", b"mp41"]);
@@ -148,7 +111,7 @@ fn write_header(tracks: &[(u32, TrackSpec)], layout: Layout, note: &[u8]) -> (By
     if !note.is_empty() {
         write(&mut out, b"skip", |out| out.put_slice(note.get(..NOTE_MAX).unwrap_or(note)));
     }
-    write_extended(&mut out, tracks, |out| {
+    write_extended(&mut out, tracks, origin, |out| {
         if layout == Layout::Fragmented {
             // MovieExtendsHeaderBox (8.8.2): fragment_duration, unknown yet.
             full(out, b"mehd", 1, 0, |out| {

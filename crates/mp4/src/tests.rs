@@ -97,19 +97,39 @@ fn joined(init: &InitSegment, chunks: &[Chunk]) -> Vec<u8> {
     out
 }
 
-/// The recording before it is finished, and after.
-fn recording(specs: &[TrackSpec], frames: &[Frame], origin: Time) -> (Vec<u8>, Vec<u8>, Vec<usize>) {
-    let mut recorder = Recorder::new(specs, origin);
-    let mut file = recorder.header().to_vec();
-    let mut ends = vec![file.len()];
+fn numbered(specs: &[TrackSpec]) -> Vec<(u32, TrackSpec)> {
+    (1..).zip(specs.iter().cloned()).collect()
+}
+
+/// Chunks of a single track each, cut every 400 ms and before key frames, with the frames' own times.
+fn chunks(specs: &[TrackSpec], frames: &[Frame]) -> Vec<Chunk> {
+    let mut fragmenter = Fragmenter::with_ids(&numbered(specs), Time::ZERO);
+    let (mut chunks, mut since) = (Vec::new(), frames[0].dts);
     for frame in frames {
-        if let Some(chunk) = recorder.push(frame).unwrap() {
-            file.extend(chunk.to_bytes());
-            ends.push(file.len());
+        fragmenter.push(frame).unwrap();
+        if frame.dts - since >= Time::from_millis(400) || frame.is_video_key() {
+            since = frame.dts;
+            chunks.extend(fragmenter.track_chunk(Track::Audio, frame.dts));
+            chunks.extend(fragmenter.track_chunk(Track::Video, Time::from_micros(i64::MAX)));
         }
     }
-    file.extend(recorder.finish().unwrap().unwrap().to_bytes());
-    ends.push(file.len());
+    fragmenter.close();
+    for track in [Track::Audio, Track::Video] {
+        chunks.extend(fragmenter.track_chunk(track, Time::from_micros(i64::MAX)));
+    }
+    chunks
+}
+
+/// The recording before it is finished, and after; where its chunks end.
+fn recording(specs: &[TrackSpec], frames: &[Frame], origin: Time) -> (Vec<u8>, Vec<u8>, Vec<usize>) {
+    let mut recorder = Recorder::new(&numbered(specs), origin, Layout::Plain, b"");
+    let mut file = recorder.header().to_vec();
+    let mut ends = vec![file.len()];
+    for chunk in chunks(specs, frames) {
+        recorder.push(&chunk).unwrap();
+        file.extend(chunk.to_bytes());
+        ends.push(file.len());
+    }
     let last = recorder.finalize();
     assert_eq!(last.tail_at, file.len() as u64);
     let mut done = file.clone();
@@ -142,10 +162,9 @@ fn every_codec_comes_back_from_fragments_and_from_a_finished_file() {
         let want: Vec<_> = specs.iter().map(|s| s.config.clone()).filter(|c| !c.is_empty()).collect();
         assert_eq!(configs, want);
         let (crashed, done, _) = recording(&specs, &frames, origin);
-        same(&read_file(&crashed.into()).unwrap(), Time::ZERO, &frames, origin, &specs);
-        // The finished file begins with the first thing seen or heard: sound, 10 ms in.
-        let shown = origin + Time::from_millis(10);
-        same(&read_file(&done.into()).unwrap(), Time::ZERO, &frames, shown, &specs);
+        same(&read_file(&crashed.clone().into()).unwrap(), Time::ZERO, &frames, origin, &specs);
+        same(&read_file(&done.clone().into()).unwrap(), Time::ZERO, &frames, origin, &specs);
+        assert_eq!(rebuild(&crashed).unwrap(), done);
     }
 }
 
@@ -154,7 +173,7 @@ fn a_cut_recording_plays_to_its_last_whole_fragment() {
     let (specs, frames) =
         ([spec(Codec::H264), spec(Codec::Aac)], stream(Codec::H264, Codec::Aac, Time::ZERO));
     let (file, _, ends) = recording(&specs, &frames, Time::ZERO);
-    assert_eq!(ends.len(), 13, "one fragment each 0.4 s or from key frame to key frame");
+    assert!(ends.len() > 20, "{} fragments", ends.len());
     for pair in ends.windows(2) {
         let at = |len: usize| read_file(&Bytes::copy_from_slice(&file[..len])).unwrap();
         assert_eq!(at(pair[1] - 1), at(pair[0]));
@@ -223,13 +242,13 @@ fn bytes_of_sample_entries() {
 #[test]
 fn offsets_past_4_gib_are_64_bits_wide() {
     let specs = [spec(Codec::H264)];
-    let mut recorder = Recorder::new(&specs, Time::ZERO);
+    let mut recorder = Recorder::new(&numbered(&specs), Time::ZERO, Layout::Plain, b"");
     recorder.position = 5 << 30;
-    for frame in stream(Codec::H264, Codec::Aac, Time::ZERO) {
-        recorder.push(&frame).unwrap();
+    let (mut before, mut media) = (0, 0);
+    for chunk in chunks(&specs, &stream(Codec::H264, Codec::Aac, Time::ZERO)) {
+        (before, media) = (recorder.position, chunk.media_at() as u64);
+        recorder.push(&chunk).unwrap();
     }
-    let before = recorder.position;
-    let chunk = recorder.finish().unwrap().unwrap();
     let last = recorder.finalize();
     let moov = need(&last.tail, b"moov").unwrap();
     let stbl = ["trak", "mdia", "minf", "stbl"].iter().fold(moov, |at, kind| {
@@ -237,7 +256,7 @@ fn offsets_past_4_gib_are_64_bits_wide() {
         need(at, &kind).unwrap()
     });
     let co64 = need(stbl, b"co64").unwrap();
-    assert!(co64.ends_with(&(before + chunk.media_at() as u64).to_be_bytes()));
+    assert!(co64.ends_with(&(before + media).to_be_bytes()));
     assert_eq!(last.patch[..8], *b"\x00\x00\x00\x01mdat");
     let span = u64::from_be_bytes(last.patch[8..].try_into().unwrap());
     assert_eq!(last.patch_at + span, last.tail_at);
@@ -356,9 +375,8 @@ fn a_cut_recording_is_finished_as_if_it_had_ended_there() {
         for cut in [whole + 4, whole + 60, next - 1] {
             assert_eq!(rebuild(&file[..cut]).unwrap(), at_the_fragment);
         }
-        let shown = Time::from_millis(10); // the finished file begins with the first sound
         let kept = read_file(&Bytes::copy_from_slice(&file[..*whole])).unwrap();
-        same(&read_file(&at_the_fragment.into()).unwrap(), Time::ZERO, &kept, shown, &specs);
+        same(&read_file(&at_the_fragment.into()).unwrap(), Time::ZERO, &kept, Time::ZERO, &specs);
     }
     assert!(rebuild(&file[..ends[0]]).is_err(), "nothing but a header");
 }
@@ -367,12 +385,12 @@ fn a_cut_recording_is_finished_as_if_it_had_ended_there() {
 fn a_fragmented_recording_stays_one_and_tells_its_length_and_its_key_frames() {
     let specs = [spec(Codec::H264)];
     let frames = stream(Codec::H264, Codec::Aac, Time::ZERO);
-    let mut recorder = Recorder::with(&specs, Time::ZERO, Layout::Fragmented, b"a note");
+    let mut recorder = Recorder::new(&numbered(&specs), Time::ZERO, Layout::Fragmented, b"a note");
     let mut file = recorder.header().to_vec();
-    for frame in frames.iter().filter(|f| f.track == Track::Video) {
-        file.extend(recorder.push(frame).unwrap().iter().flat_map(Chunk::to_bytes));
+    for chunk in chunks(&specs, &frames) {
+        recorder.push(&chunk).unwrap();
+        file.extend(chunk.to_bytes());
     }
-    file.extend(recorder.finish().unwrap().unwrap().to_bytes());
     let last = recorder.finalize();
     let done = finished(&file, &last);
     assert_eq!(last.patch, 360_000u64.to_be_bytes().to_vec(), "four seconds at 90 kHz");
@@ -396,12 +414,34 @@ fn a_fragmented_recording_stays_one_and_tells_its_length_and_its_key_frames() {
 }
 
 #[test]
+fn a_file_begins_at_its_origin_whatever_its_layout_and_however_it_ended() {
+    let specs = [spec(Codec::H264), spec(Codec::Aac)];
+    let start = Time::from_millis(5 * 3_600_000);
+    let frames = stream(Codec::H264, Codec::Aac, start);
+    let origin = start + Time::from_millis(10); // when the first sound is heard
+    for layout in [Layout::Plain, Layout::Fragmented] {
+        let mut recorder = Recorder::new(&numbered(&specs), origin, layout, b"");
+        let mut file = recorder.header().to_vec();
+        for chunk in chunks(&specs, &frames) {
+            recorder.push(&chunk).unwrap();
+            file.extend(chunk.to_bytes());
+        }
+        // From the first sound to the end of the last picture, which is shown two pictures late.
+        assert_eq!(recorder.duration(), Time::from_millis(4070));
+        let done = finished(&file, &recorder.finalize());
+        for file in [rebuild(&file).unwrap(), done, file] {
+            same(&read_file(&file.into()).unwrap(), Time::ZERO, &frames, origin, &specs);
+        }
+    }
+}
+
+#[test]
 fn gaps_between_fragments_lengthen_the_sample_before() {
     let specs = [spec(Codec::H264)];
     let frames: Vec<Frame> = [0, 40, 5080, 5120]
         .map(|ms| frame(Codec::H264, Kind::Key, Time::from_millis(ms), Time::from_millis(ms), &b"x"[..]))
         .into();
-    let mut file = Recorder::new(&specs, Time::ZERO).header().to_vec();
+    let mut file = Recorder::new(&numbered(&specs), Time::ZERO, Layout::Plain, b"").header().to_vec();
     for pair in frames.chunks(2) {
         let mut fragmenter = Fragmenter::new(&specs, Time::ZERO);
         pair.iter().for_each(|frame| fragmenter.push(frame).unwrap());

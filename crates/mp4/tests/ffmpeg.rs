@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use headwater_media::{Frame, Kind, Time, Track};
-use headwater_mp4::{Chunk, Fragmenter, InitSegment, Recorder, TrackSpec, read_file, styp};
+use headwater_mp4::{Chunk, Fragmenter, InitSegment, Layout, Recorder, TrackSpec, read_file, styp};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -88,29 +88,58 @@ fn check(args: &[&str]) {
     record(dir.path(), &specs, &frames, origin);
 }
 
+/// A recording that was killed, and one that was finished, in both layouts, of a stream five hours old.
 fn record(dir: &Path, specs: &[TrackSpec], frames: &[Frame], origin: Time) {
-    let mut recorder = Recorder::new(specs, origin);
-    let mut file = recorder.header().to_vec();
-    let mut whole = 0;
-    for frame in frames {
-        if let Some(chunk) = recorder.push(frame).unwrap() {
-            whole = file.len() + chunk.len();
+    let later = Time::from_millis(5 * 3_600_000) - origin;
+    let moved = |f: &Frame| Frame { dts: f.dts + later, pts: f.pts + later, ..f.clone() };
+    let frames: Vec<Frame> = frames.iter().map(moved).collect();
+    let chunks = chunks(specs, &frames);
+    let zero = chunks.iter().map(|chunk| chunk.shown).min().unwrap();
+    let tracks: Vec<(u32, TrackSpec)> = (1..).zip(specs.iter().cloned()).collect();
+    for layout in [Layout::Plain, Layout::Fragmented] {
+        let mut recorder = Recorder::new(&tracks, zero, layout, b"");
+        let mut file = recorder.header().to_vec();
+        let mut whole = 0;
+        for chunk in &chunks {
+            whole = file.len();
+            recorder.push(chunk).unwrap();
             file.extend(chunk.to_bytes());
         }
+        let cut = read_file(&Bytes::copy_from_slice(&file[..whole])).unwrap();
+        same(&write(dir, "killed.mp4", &file[..whole + 20]), &cut, Time::ZERO);
+        let last = recorder.finalize();
+        file.extend(last.tail);
+        let at = last.patch_at as usize;
+        file[at..at + last.patch.len()].copy_from_slice(&last.patch);
+        let input = write(dir, "finished.mp4", &file);
+        same(&input, &frames, zero);
+        assert!(start_time(&input).abs() < 0.001, "{layout:?} starts at {}", start_time(&input));
+        decode(&input);
     }
-    let cut = read_file(&Bytes::copy_from_slice(&file[..whole])).unwrap();
-    file.extend(recorder.finish().unwrap().unwrap().to_bytes());
-    let killed = write(dir, "killed.mp4", &file[..whole + 20]);
-    same(&killed, &cut, Time::ZERO);
-    let last = recorder.finalize();
-    file.extend(last.tail);
-    let at = last.patch_at as usize;
-    file[at..at + 16].copy_from_slice(&last.patch);
-    let input = write(dir, "finished.mp4", &file);
-    let firsts =
-        [Track::Video, Track::Audio].map(|t| frames.iter().find(|f| f.track == t && f.kind != Kind::Config));
-    same(&input, frames, firsts.into_iter().flatten().map(|f| f.pts).min().unwrap());
-    decode(&input);
+}
+
+/// Chunks of a single track each.
+fn chunks(specs: &[TrackSpec], frames: &[Frame]) -> Vec<Chunk> {
+    let mut fragmenter = Fragmenter::new(specs, Time::ZERO);
+    let (mut chunks, end) = (Vec::new(), Time::from_micros(i64::MAX));
+    for (frame, n) in frames.iter().zip(1..) {
+        fragmenter.push(frame).unwrap();
+        if n == frames.len() {
+            fragmenter.close();
+        }
+        if n % 10 == 0 || n == frames.len() {
+            chunks
+                .extend([Track::Audio, Track::Video].iter().filter_map(|t| fragmenter.track_chunk(*t, end)));
+        }
+    }
+    chunks
+}
+
+/// When a file begins, in seconds.
+fn start_time(input: &Path) -> f64 {
+    let args = ["-v", "error", "-show_entries", "format=start_time", "-of", "csv=p=0"];
+    let out = Command::new("ffprobe").args(args).arg(input).output().unwrap();
+    String::from_utf8(out.stdout).unwrap().trim().parse().unwrap()
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Frames to items: which tracks there are, and where chunks end. Pure: the wall clock is given.
 
-use crate::item::{AUDIO_ID, Item, TrackChunk, TrackSet, VIDEO_ID};
+use crate::item::{Item, TrackChunk, TrackSet};
 use headwater_media::codec::opus;
 use headwater_media::{Codec, Frame, Kind, Time, Track};
 use headwater_mp4::{Chunk, Fragmenter, Mp4Error, TrackSpec};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +13,9 @@ const SETTLE: Time = Time::from_millis(350);
 
 /// Frames that wait with it; beyond it the package begins with what there is.
 const SETTLE_FRAMES: usize = 512;
+
+/// Frames of sound that are kept until the first picture; those within [`SETTLE`] before it are used.
+const SOUND_MAX: usize = 64;
 
 /// A timestamp this far from the newest one, either way, is a leap of the publisher's clock: no chunk spans it.
 const LEAP: Time = Time::from_millis(10_000);
@@ -71,6 +75,8 @@ pub(crate) struct Cutter {
     /// Frames that came before it was clear which tracks there are; `None` once it is.
     early: Option<Vec<(Frame, SystemTime)>>,
     open: Option<Open>,
+    /// Sound that came before the pictures, at most [`SOUND_MAX`] frames.
+    sound: VecDeque<Frame>,
     generation: u64,
     /// Added to the stream's times.
     shift: Time,
@@ -96,6 +102,7 @@ impl Cutter {
             audio: Lane::default(),
             early: Some(Vec::new()),
             open: None,
+            sound: VecDeque::new(),
             generation: 0,
             shift: Time::ZERO,
             newest: Time::ZERO,
@@ -162,20 +169,44 @@ impl Cutter {
         if self.lane(frame.track).spec.is_none() {
             return;
         }
-        let mut frame = self.placed(frame);
-        let video_overdue = self.watch_pictures(&frame);
-        if self.leaps(&frame) || (video_overdue && self.has_open_video()) {
+        let mut placed = self.placed(frame);
+        let video_overdue = self.watch_pictures(&placed);
+        if self.leaps(&placed) || (video_overdue && self.has_open_video()) {
             self.close(out);
         }
-        if self.opens(&frame, video_overdue) {
+        let begins = self.opens(&placed, video_overdue);
+        if begins {
             self.close(out);
-            self.renew(&mut frame, now, out);
+            self.renew(&mut placed, now, out);
         }
         let fits =
             |open: &&mut Open| open.set.track(frame.track) == spec_of(&self.video, &self.audio, frame.track);
         if let Some(open) = self.open.as_mut().filter(fits) {
-            self.newest = self.newest.max(frame.dts);
-            open.take(&frame, now, self.lengths, out);
+            self.newest = self.newest.max(placed.dts);
+            open.take(&placed, now, self.lengths, out);
+        } else if self.open.is_none() && frame.track == Track::Audio {
+            self.hear(frame);
+        }
+        if begins {
+            self.catch_up(&placed, now, out);
+        }
+    }
+
+    /// Keeps sound that comes before the first picture.
+    fn hear(&mut self, frame: &Frame) {
+        self.sound.push_back(frame.clone());
+        if self.sound.len() > SOUND_MAX {
+            self.sound.pop_front();
+        }
+    }
+
+    /// Takes what was heard shortly before `first`, the first frame of a set.
+    fn catch_up(&mut self, first: &Frame, now: SystemTime, out: &mut Vec<Item>) {
+        for frame in std::mem::take(&mut self.sound) {
+            let at = frame.dts + self.shift;
+            if at >= Time::ZERO && at < first.dts && first.dts - at <= SETTLE {
+                self.media(&frame, now, out);
+            }
         }
     }
 
@@ -315,11 +346,8 @@ struct Ends {
 
 impl Open {
     fn new(set: Arc<TrackSet>, at: Time, now: SystemTime) -> Open {
-        let tracks = [(VIDEO_ID, &set.video), (AUDIO_ID, &set.audio)];
-        let tracks: Vec<(u32, TrackSpec)> =
-            tracks.into_iter().filter_map(|(id, spec)| Some((id, spec.clone()?))).collect();
         Open {
-            fragmenter: Fragmenter::with_ids(&tracks, Time::ZERO),
+            fragmenter: Fragmenter::with_ids(&set.numbered(), Time::ZERO),
             lead: set.lead(),
             set,
             newest: None,

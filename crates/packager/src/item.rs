@@ -79,6 +79,12 @@ impl TrackSet {
         &self.both.codecs
     }
 
+    /// The tracks under their ids.
+    pub fn numbered(&self) -> Vec<(u32, TrackSpec)> {
+        let tracks = [(VIDEO_ID, &self.video), (AUDIO_ID, &self.audio)];
+        tracks.into_iter().filter_map(|(id, spec)| Some((id, spec.clone()?))).collect()
+    }
+
     /// The track of that kind.
     pub fn track(&self, track: Track) -> Option<&TrackSpec> {
         match track {

@@ -352,3 +352,19 @@ async fn a_slow_subscriber_jumps_to_a_key_frame() {
         matches!(slow.next().await, Item::Chunk(chunk) if chunk.independent && chunk.track == Track::Video)
     );
 }
+
+#[test]
+fn sound_right_before_the_first_picture_is_not_lost() {
+    let shape = Shape { sound: 0, ..PLAIN };
+    let late = |ms: i64| frame(Codec::Aac, Kind::Key, Time::from_millis(ms), vec![0x84, ms as u8, 1]);
+    let pictures = stream(Shape { from: Time::from_millis(500), ..shape }, Codec::H264, Codec::Aac);
+    let sound = [config(Codec::Aac), late(100), late(400), late(480)];
+    let chunks: Vec<_> = items(&[&sound[..], &pictures].concat())
+        .into_iter()
+        .filter_map(|item| if let Item::Chunk(chunk) = item { Some(chunk) } else { None })
+        .collect();
+    let heard: Vec<_> = chunks.iter().filter(|chunk| chunk.track == Track::Audio).collect();
+    // The first is more than 350 ms before the picture.
+    assert_eq!(heard.iter().map(|chunk| chunk.chunk.samples()).sum::<usize>(), 2);
+    assert_eq!((heard[0].start.millis(), chunks[0].track), (400, Track::Audio));
+}

@@ -1,11 +1,10 @@
-//! Frames to the bytes of a file, and what a finished file has that one being written has not.
+//! Frames to the bytes of an FLV file, and what a finished file has that one being written has not.
 
 use bytes::{Bytes, BytesMut};
 use headwater_flv::amf0::{Decoder, Value, decode_all, write_string};
 use headwater_flv::metadata::{self, ON_META_DATA};
 use headwater_flv::{file_header, write_tag};
 use headwater_media::{Frame, Time, Track};
-use headwater_mp4::{Layout, Mp4Error, Recorder, TrackSpec};
 use std::time::Duration;
 
 /// Where FLV's header has its track flags.
@@ -75,7 +74,8 @@ impl FlvFile {
         self.video |= frame.track == Track::Video;
     }
 
-    fn tail(&self) -> Tail {
+    /// What completes the file.
+    pub(crate) fn tail(&self) -> Tail {
         Tail { patches: flv_patches(self.audio, self.video, self.newest.duration(), self.length) }
     }
 }
@@ -113,44 +113,4 @@ fn describe(opening: &Opening<'_>) -> Bytes {
     write_string(ON_META_DATA, &mut out);
     Value::EcmaArray(properties).encode(&mut out);
     out.freeze()
-}
-
-/// A file being made.
-#[derive(Debug)]
-pub(crate) enum Container {
-    Flv(FlvFile),
-    Mp4(Box<Recorder>),
-}
-
-impl Container {
-    pub(crate) fn mp4(tracks: &[TrackSpec], layout: Layout, note: &str, out: &mut BytesMut) -> Container {
-        let recorder = Recorder::with(tracks, Time::ZERO, layout, note.as_bytes());
-        out.extend_from_slice(&recorder.header());
-        Container::Mp4(Box::new(recorder))
-    }
-
-    /// Appends what `frame` makes ready. An error asks for another file.
-    pub(crate) fn frame(&mut self, frame: &Frame, out: &mut BytesMut) -> Result<(), Mp4Error> {
-        match self {
-            Container::Flv(file) => file.frame(frame, out),
-            Container::Mp4(recorder) => {
-                let chunk = recorder.push(frame)?;
-                chunk.iter().flat_map(|chunk| chunk.pieces()).for_each(|piece| out.extend_from_slice(piece));
-            }
-        }
-        Ok(())
-    }
-
-    /// Appends the last bytes, and tells what else completes the file.
-    pub(crate) fn finish(self, out: &mut BytesMut) -> Result<Tail, Mp4Error> {
-        let mut recorder = match self {
-            Container::Flv(file) => return Ok(file.tail()),
-            Container::Mp4(recorder) => recorder,
-        };
-        let chunk = recorder.finish()?;
-        chunk.iter().flat_map(|chunk| chunk.pieces()).for_each(|piece| out.extend_from_slice(piece));
-        let last = recorder.finalize();
-        out.extend_from_slice(&last.tail);
-        Ok(Tail { patches: vec![(last.patch_at, last.patch)] })
-    }
 }

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 /// Bytes of one recording that may wait for the disk. A recording beyond it is finished where it is.
 pub const PENDING_BYTES: usize = 16 << 20;
 
-/// Pieces of one recording that may wait for the disk, likewise.
+/// Appends of one recording that may wait for the disk, likewise.
 pub const PENDING_APPENDS: usize = 1024;
 
 /// Bytes of all recordings that may wait for the disk, likewise.
@@ -41,7 +41,7 @@ pub(crate) struct Disk {
 #[derive(Debug)]
 enum Command {
     Open { id: u64, path: PathBuf, owner: Owner, status: Arc<Status> },
-    Append { id: u64, bytes: Bytes, status: Arc<Status> },
+    Append { id: u64, pieces: Vec<Bytes>, status: Arc<Status> },
     Finish { id: u64, tail: Tail, duration: Duration },
     Abandon { id: u64 },
     Drained(oneshot::Sender<()>),
@@ -118,11 +118,13 @@ impl Disk {
 }
 
 impl File {
-    pub(crate) fn append(&self, bytes: Bytes) {
+    /// Appends the pieces in order; they are not copied on the way.
+    pub(crate) fn append(&self, pieces: Vec<Bytes>) {
+        let bytes = length(&pieces);
         self.status.appends.fetch_add(1, Ordering::Relaxed);
-        self.status.bytes.fetch_add(bytes.len(), Ordering::Relaxed);
-        self.disk.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
-        let append = Command::Append { id: self.id, bytes, status: self.status.clone() };
+        self.status.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.disk.waiting.fetch_add(bytes, Ordering::Relaxed);
+        let append = Command::Append { id: self.id, pieces, status: self.status.clone() };
         self.disk.send(&self.status, append);
     }
 
@@ -149,6 +151,10 @@ impl File {
     }
 }
 
+fn length(pieces: &[Bytes]) -> usize {
+    pieces.iter().map(Bytes::len).sum()
+}
+
 impl Drop for File {
     fn drop(&mut self) {
         self.disk.send(&self.status, Command::Abandon { id: self.id });
@@ -163,10 +169,9 @@ impl Writing {
         }
     }
 
-    fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        let at = self.length.load(Ordering::Relaxed);
-        self.medium.write_at(bytes, at)?;
-        self.length.store(at + bytes.len() as u64, Ordering::Relaxed);
+    fn append(&self, pieces: &[Bytes]) -> io::Result<()> {
+        self.medium.append(pieces)?;
+        self.length.fetch_add(length(pieces) as u64, Ordering::Relaxed);
         self.dirty.store(true, Ordering::Release);
         Ok(())
     }
@@ -185,11 +190,12 @@ impl Writer {
         for command in inbox {
             match command {
                 Command::Open { id, path, owner, status } => self.open(id, path, owner, status),
-                Command::Append { id, bytes, status } => {
-                    self.append(id, &bytes);
+                Command::Append { id, pieces, status } => {
+                    self.append(id, &pieces);
+                    let bytes = length(&pieces);
                     status.appends.fetch_sub(1, Ordering::Relaxed);
-                    status.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
-                    self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+                    status.bytes.fetch_sub(bytes, Ordering::Relaxed);
+                    self.waiting.fetch_sub(bytes, Ordering::Relaxed);
                 }
                 Command::Finish { id, tail, duration } => {
                     if let Some(writing) = self.files.remove(&id) {
@@ -219,9 +225,9 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, id: u64, bytes: &[u8]) {
+    fn append(&mut self, id: u64, pieces: &[Bytes]) {
         let Some(writing) = self.files.get(&id) else { return };
-        if let Err(error) = writing.append(bytes) {
+        if let Err(error) = writing.append(pieces) {
             writing.failed(&error);
             if let Some(writing) = self.files.remove(&id) {
                 self.order(Order::Salvage(writing));

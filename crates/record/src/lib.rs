@@ -1,6 +1,7 @@
 //! Recording (DVR): keeps live streams in FLV and MP4 files.
 //!
-//! A recording is an ordinary reader of a stream's frames. [`Recorders`] observes the hub and starts one for each
+//! A recording in FLV is an ordinary reader of a stream's frames; one in MP4 reads its CMAF chunks, which are muxed once
+//! for all who want them ([`headwater_packager`]), and writes them as they are. [`Recorders`] observes the hub and starts one for each
 //! publish of a vhost with `dvr` on. One thread writes all files, another makes them durable and finishes them. Every
 //! finished file is told to the hub's observers as `Event::Recorded`, and a recording that its disk refuses as
 //! `Event::RecordingStopped`.
@@ -10,6 +11,7 @@
 //!
 //! Nothing is merged, uploaded or deleted here.
 
+mod chunks;
 mod container;
 mod disk;
 mod durable;
@@ -24,10 +26,13 @@ mod tests;
 
 pub use disk::{PENDING_APPENDS, PENDING_BYTES};
 
+use chunks::ChunkRecording;
 use disk::Disk;
 use headwater_conf::Conf;
 use headwater_hub::{Event, Hub, Observer, Session, SessionId, Stream, StreamName};
+use headwater_packager::Packager;
 use leftovers::Search;
+use name::Layout;
 use parking_lot::Mutex;
 use plan::Settings;
 use recording::Recording;
@@ -45,6 +50,7 @@ const CLOSE_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Recorders {
     runtime: Handle,
+    packager: Arc<Packager>,
     disk: Disk,
     started: SystemTime,
     state: Mutex<State>,
@@ -77,12 +83,12 @@ impl Active {
 }
 
 impl Recorders {
-    /// Recordings made on `runtime`, which is not one of the media workers'. Give it to `Hub::observe`, so that it
+    /// Recordings of `packager`'s chunks and of frames, made on `runtime`, which is not one of the media workers'. Give it to `Hub::observe`, so that it
     /// learns of publishers.
-    pub fn new(conf: Arc<Conf>, runtime: Handle) -> Arc<Recorders> {
+    pub fn new(conf: Arc<Conf>, packager: Arc<Packager>, runtime: Handle) -> Arc<Recorders> {
         let state = State { conf, live: HashMap::new(), ending: Vec::new(), closed: false };
         let (disk, started) = (Disk::start(medium::files()), SystemTime::now());
-        Arc::new(Recorders { runtime, disk, started, state: Mutex::new(state) })
+        Arc::new(Recorders { runtime, packager, disk, started, state: Mutex::new(state) })
     }
 
     /// Finishes what an earlier run left unfinished in the folders of the configuration: in the background, one file
@@ -146,10 +152,29 @@ impl Recorders {
         }
         let Some(settings) = wanted else { return };
         let (stop, stopping) = watch::channel(false);
-        // The reader is made here and now, so that it misses nothing of the publisher.
-        let recording = Recording::new(stream, session, settings.clone(), self.disk.clone());
-        let task = self.runtime.spawn(recording.run(stream.frames(), stopping));
+        let task = self.start(stream, session, &settings, stopping);
         state.live.insert(stream.name().clone(), Active { session: session.id(), settings, stop, task });
+    }
+
+    /// The reader is made here and now, so that it misses nothing of the publisher.
+    fn start(
+        &self,
+        stream: &Arc<Stream>,
+        session: &Arc<Session>,
+        settings: &Settings,
+        stopping: watch::Receiver<bool>,
+    ) -> JoinHandle<()> {
+        let disk = self.disk.clone();
+        match settings.layout {
+            Layout::Flv => {
+                let recording = Recording::new(stream, session, settings.clone(), disk);
+                self.runtime.spawn(recording.run(stream.frames(), stopping))
+            }
+            Layout::Mp4(layout) => {
+                let recording = ChunkRecording::new(stream, session, settings.clone(), layout, disk);
+                self.runtime.spawn(recording.run(self.packager.package(stream).subscribe(), stopping))
+            }
+        }
     }
 }
 

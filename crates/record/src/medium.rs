@@ -1,8 +1,9 @@
 //! What files are made of: the operating system's, or a test's.
 
+use bytes::Bytes;
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice, Write as _};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,10 @@ use crate::name::{alternatives, unfinished};
 
 /// A file that can be written and made durable from several threads.
 pub(crate) trait Medium: fmt::Debug + Send + Sync {
-    /// Writes all of `bytes` at `at`.
+    /// Writes all of the pieces behind what was appended before. Called by one thread alone.
+    fn append(&self, pieces: &[Bytes]) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `at`, over what was appended or behind it.
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
 
     /// Makes what was written survive a power cut.
@@ -19,6 +23,21 @@ pub(crate) trait Medium: fmt::Debug + Send + Sync {
 }
 
 impl Medium for File {
+    fn append(&self, pieces: &[Bytes]) -> io::Result<()> {
+        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        let (mut rest, mut file) = (slices.as_mut_slice(), self);
+        IoSlice::advance_slices(&mut rest, 0); // leaves out empty ones
+        while !rest.is_empty() {
+            match file.write_vectored(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut rest, written),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         self.write_all_at(bytes, at)
     }

@@ -1,8 +1,8 @@
-//! The task that records one publish.
+//! The task that records one publish in FLV: a reader of the stream's frames.
 
-use crate::container::{Container, FlvFile, Opening};
+use crate::container::{FlvFile, Opening};
 use crate::disk::{Disk, File};
-use crate::name::{self, Layout};
+use crate::name;
 use crate::owner::Owner;
 use crate::plan::{Settings, Timeline};
 use bytes::BytesMut;
@@ -10,7 +10,6 @@ use chrono::Utc;
 use headwater_flv::metadata::Metadata;
 use headwater_hub::{Entry, FrameReader, Read, Session, Stream};
 use headwater_media::{Frame, Kind, Time, Track};
-use headwater_mp4::TrackSpec;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -23,7 +22,7 @@ const SETTLE_FRAMES: usize = 512;
 /// What is gathered before it goes to the disk: this many bytes…
 const GATHER_BYTES: usize = 64 << 10;
 
-/// …or this much time: what a kill may lose of an FLV file.
+/// …or this much time: what a kill may lose.
 const GATHER: Time = Time::from_millis(250);
 
 /// Records one publish, from its first frame to its last.
@@ -51,8 +50,6 @@ pub(crate) struct Recording {
 #[derive(Debug, Default)]
 struct Lane {
     config: Option<Frame>,
-    /// Its place in an MP4; `None` also when it has none.
-    spec: Option<TrackSpec>,
     seen: bool,
 }
 
@@ -60,7 +57,7 @@ struct Lane {
 #[derive(Debug)]
 struct Open {
     file: File,
-    container: Container,
+    flv: FlvFile,
     timeline: Timeline,
     /// The first frame's place on it.
     start: Time,
@@ -159,58 +156,27 @@ impl Recording {
 
     /// Writes what has no time of its own.
     fn aside(&mut self, frame: &Frame) {
-        if let Some(Open { container: Container::Flv(file), timeline, .. }) = &mut self.open {
+        if let Some(Open { flv, timeline, .. }) = &mut self.open {
             let at = timeline.newest();
-            file.frame(&Frame { dts: at, pts: at, ..frame.clone() }, &mut self.out);
+            flv.frame(&Frame { dts: at, pts: at, ..frame.clone() }, &mut self.out);
         }
     }
 
-    /// FLV takes a new configuration in its midst, an MP4 ends with its configuration.
+    /// A new configuration is part of the file, and of those after it.
     fn configure(&mut self, frame: Frame) {
         let lane = self.lane(frame.track);
-        if lane
-            .config
-            .as_ref()
-            .is_some_and(|known| known.payload == frame.payload && known.codec == frame.codec)
-        {
+        let same = |known: &Frame| known.payload == frame.payload && known.codec == frame.codec;
+        if lane.config.as_ref().is_some_and(same) {
             return;
         }
-        lane.config = Some(frame.clone());
-        self.describe(&frame);
-        match self.settings.layout {
-            Layout::Flv => self.aside(&frame),
-            Layout::Mp4(_) => self.go_on_in_another(),
-        }
-    }
-
-    fn describe(&mut self, frame: &Frame) {
-        let mp4 = self.settings.layout != Layout::Flv;
-        let stream = self.owner.stream.clone();
-        let lane = self.lane(frame.track);
         lane.seen = true;
-        if !mp4 {
-            return;
-        }
-        lane.spec = match TrackSpec::from_frame(frame) {
-            Ok(spec) => Some(spec),
-            Err(error) => {
-                tracing::warn!(stream = %stream.name(), %error, "the recording is without a track");
-                None
-            }
-        };
+        lane.config = Some(frame.clone());
+        self.aside(&frame);
     }
 
     fn coded(&mut self, frame: Frame) {
         self.wait_key &= !frame.is_video_key();
-        let lane = self.lane(frame.track);
-        let first = !lane.seen;
-        if first {
-            let late = self.early.is_none() && !frame.codec.needs_config();
-            self.describe(&frame);
-            if late && self.settings.layout != Layout::Flv {
-                self.go_on_in_another(); // which has the new track
-            }
-        }
+        self.lane(frame.track).seen = true;
         let Some(early) = &mut self.early else { return self.media(&frame) };
         early.push(frame);
         let length = early.last().zip(early.first()).map_or(Time::ZERO, |(last, first)| last.dts - first.dts);
@@ -233,30 +199,14 @@ impl Recording {
                 self.finish();
             }
         }
-        if self.open.is_none() && !self.begin(frame) {
-            return;
+        if self.open.is_none() {
+            self.begin(frame);
         }
-        if !self.write(frame) {
-            // The file cannot hold it: another can, from its next key frame on.
-            self.go_on_in_another();
-        }
+        self.write(frame);
     }
 
-    /// Ends the file at hand; the next begins with a key frame.
-    fn go_on_in_another(&mut self) {
-        if self.open.is_some() {
-            self.finish();
-            self.wait_key |= self.video.seen;
-        }
-    }
-
-    /// Begins a file with `frame`. False when there is nothing that it could hold.
-    fn begin(&mut self, frame: &Frame) -> bool {
-        let tracks: Vec<TrackSpec> =
-            [&self.video.spec, &self.audio.spec].into_iter().flatten().cloned().collect();
-        if self.settings.layout != Layout::Flv && tracks.is_empty() {
-            return false;
-        }
+    /// Begins a file with `frame`.
+    fn begin(&mut self, frame: &Frame) {
         let mut timeline = Timeline::new(self.settings.jitter, frame.dts);
         let start = timeline.place(frame).dts;
         let opening = Opening {
@@ -267,34 +217,25 @@ impl Recording {
             note: self.owner.note(),
         };
         self.out.clear();
-        let container = match self.settings.layout {
-            Layout::Flv => Container::Flv(FlvFile::start(&opening, start, &mut self.out)),
-            Layout::Mp4(layout) => Container::mp4(&tracks, layout, &opening.note, &mut self.out),
-        };
+        let flv = FlvFile::start(&opening, start, &mut self.out);
         let path = name::path(&self.settings.path, self.owner.stream.name(), Utc::now(), self.settings.utc);
         let file = self.disk.open(path, self.owner.clone());
-        self.open = Some(Open { file, container, timeline, start, pictures: None, written: start });
-        true
+        self.open = Some(Open { file, flv, timeline, start, pictures: None, written: start });
     }
 
-    /// Adds `frame` to the file. False when it must go into another.
-    fn write(&mut self, frame: &Frame) -> bool {
-        let Some(open) = &mut self.open else { return true };
+    fn write(&mut self, frame: &Frame) {
+        let Some(open) = &mut self.open else { return };
         let placed = open.timeline.place(frame);
-        if let Err(error) = open.container.frame(&placed, &mut self.out) {
-            tracing::info!(stream = %self.owner.stream.name(), %error, "the recording goes on in another file");
-            return false;
-        }
+        open.flv.frame(&placed, &mut self.out);
         if frame.track == Track::Video {
             open.pictures = Some(placed.dts - open.start);
         }
         let newest = open.timeline.newest();
         if self.out.len() >= GATHER_BYTES || (newest - open.written >= GATHER && !self.out.is_empty()) {
             open.written = newest;
-            open.file.append(self.out.split().freeze());
+            open.file.append(vec![self.out.split().freeze()]);
             self.look_after();
         }
-        true
     }
 
     /// Gives up where the disk does not take it.
@@ -311,17 +252,9 @@ impl Recording {
     }
 
     fn finish(&mut self) {
-        let Some(Open { file, container, timeline, start, .. }) = self.open.take() else { return };
-        match container.finish(&mut self.out) {
-            Ok(tail) => {
-                file.append(self.out.split().freeze());
-                file.finish(tail, (timeline.newest() - start).duration());
-            }
-            Err(error) => {
-                tracing::error!(stream = %self.owner.stream.name(), %error, "the recording cannot be finished; its .tmp file plays");
-            }
-        }
-        self.out.clear();
+        let Some(Open { file, flv, timeline, start, .. }) = self.open.take() else { return };
+        file.append(vec![self.out.split().freeze()]);
+        file.finish(flv.tail(), (timeline.newest() - start).duration());
     }
 
     fn lane(&mut self, track: Track) -> &mut Lane {

@@ -1,3 +1,4 @@
+use crate::chunks::ChunkRecording;
 use crate::disk::Disk;
 use crate::leftovers::{self, Search};
 use crate::medium::{Medium, Open, files};
@@ -11,12 +12,14 @@ use headwater_flv::{Demuxer, Parsed, Tag, metadata};
 use headwater_hub::{Event, Hub, Observer, Options, Session, SessionId, SessionInfo, Stream, StreamName};
 use headwater_media::{Codec, CodecTag, Frame, Kind, Time, Track};
 use headwater_mp4::read_file;
+use headwater_packager::{Item, Lengths, Packager};
 use parking_lot::Mutex;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 pub(crate) fn video(kind: Kind, ms: i64) -> Frame {
@@ -103,14 +106,66 @@ async fn record_on(open: Open, settings: Settings, frames: Vec<Frame>) -> Arc<Se
     let (_hub, stream, session, seen) = hub();
     let publisher = stream.publish(&session).unwrap();
     let disk = Disk::start(open);
-    let recording = Recording::new(&stream, &session, settings, disk.clone());
     let (_open, stopping) = watch::channel(false);
-    let task = tokio::spawn(recording.run(stream.frames(), stopping));
+    let task = match settings.layout {
+        Layout::Flv => {
+            let recording = Recording::new(&stream, &session, settings, disk.clone());
+            tokio::spawn(recording.run(stream.frames(), stopping))
+        }
+        Layout::Mp4(layout) => {
+            let recording = ChunkRecording::new(&stream, &session, settings, layout, disk.clone());
+            let package = Packager::new(Lengths::default(), Handle::current()).package(&stream);
+            tokio::spawn(recording.run(package.subscribe(), stopping))
+        }
+    };
     frames.into_iter().for_each(|frame| publisher.push(frame));
     drop(publisher);
     task.await.unwrap();
     disk.drain().await;
     seen
+}
+
+/// What a package of these frames has.
+async fn items(frames: Vec<Frame>) -> Vec<Item> {
+    let (_hub, stream, session, _seen) = hub();
+    let publisher = stream.publish(&session).unwrap();
+    let mut chunks = Packager::new(Lengths::default(), Handle::current()).package(&stream).subscribe();
+    frames.into_iter().for_each(|frame| publisher.push(frame));
+    drop(publisher);
+    let mut items = Vec::new();
+    loop {
+        match chunks.next().await {
+            Item::Ended => return items,
+            item => items.push(item),
+        }
+    }
+}
+
+/// A recording of these frames that ends as it should, or as a kill ends it.
+async fn record_to(
+    (stream, session): (&Arc<Stream>, &Arc<Session>),
+    settings: Settings,
+    frames: Vec<Frame>,
+    killed: bool,
+) {
+    let disk = Disk::start(files());
+    match settings.layout {
+        Layout::Flv => {
+            let mut recording = Recording::new(stream, session, settings, disk.clone());
+            frames.into_iter().for_each(|frame| recording.take(frame));
+            if !killed {
+                recording.end();
+            }
+        }
+        Layout::Mp4(layout) => {
+            let mut recording = ChunkRecording::new(stream, session, settings, layout, disk.clone());
+            items(frames).await.into_iter().for_each(|item| assert!(recording.take(item)));
+            if !killed {
+                recording.finish();
+            }
+        }
+    }
+    disk.drain().await;
 }
 
 /// Key frames at `starts` with pictures every 40 ms, sound from `sound` on.
@@ -223,19 +278,78 @@ async fn long_timestamps_b_frames_and_uneven_rates_are_kept_in_every_layout() {
             let want = frames.clone();
             let mut settings = laid_out(dir.path(), layout);
             if layout == Layout::Flv {
-                settings.jitter = TimeJitter::Off; // the stream's own times; an MP4 begins at its first picture
+                settings.jitter = TimeJitter::Off; // the stream's own times; an MP4 begins at zero
             }
             let moved = |f: &Frame| Frame { dts: f.dts + start, pts: f.pts + start, ..f.clone() };
             let (_hub, stream, session, seen) = hub();
-            let disk = Disk::start(files());
-            let mut recording = Recording::new(&stream, &session, settings, disk.clone());
-            want.iter().for_each(|frame| recording.take(moved(frame)));
-            recording.end();
-            disk.drain().await;
+            record_to((&stream, &session), settings, want.iter().map(moved).collect(), false).await;
             let file = seen.files.lock()[0].clone();
-            assert_eq!(file.1, Duration::from_millis(1440));
+            // To the last timestamp; an MP4 to the end of the last picture, the first of which is shown 80 ms late.
+            let length = if layout == Layout::Flv { 1440 } else { 1440 + 40 + 80 };
+            assert_eq!(file.1, Duration::from_millis(length));
             let want = if layout == Layout::Flv { want.iter().map(moved).collect() } else { want };
             assert_eq!(media(&read(layout, &file.0)), media(&want), "{layout:?} after {hours} h");
+        }
+    }
+}
+
+/// How many pictures each file has, and whether it begins with a key frame.
+fn groups(files: &[(PathBuf, Duration, u64)]) -> Vec<(usize, bool)> {
+    let pictures = |path: &Path| -> Vec<Kind> {
+        let frames = read(PLAIN, path);
+        frames.iter().filter(|f| f.track == Track::Video && f.kind != Kind::Config).map(|f| f.kind).collect()
+    };
+    files.iter().map(|(path, ..)| pictures(path)).map(|all| (all.len(), all[0] == Kind::Key)).collect()
+}
+
+#[tokio::test]
+async fn an_mp4_is_cut_behind_a_chunk_before_a_key_frame_or_behind_any() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = Settings { segment: Some(Time::from_millis(1500)), ..laid_out(dir.path(), PLAIN) };
+    let files = record(settings.clone(), clip(5000, 1000, 0)).await;
+    assert_eq!(groups(&files), [(50, true), (50, true), (25, true)]);
+    let sound = |path: &Path| media(&read(PLAIN, path)).iter().filter(|f| f.0 == Track::Audio).count();
+    // Where sound comes behind the picture of its time, the newest's length is not known yet at a cut.
+    assert_eq!(files.iter().map(|file| sound(&file.0)).collect::<Vec<_>>(), [49, 50, 26]);
+    let any = Settings { wait_keyframe: false, ..settings };
+    let files = record(any, clip(6000, 6000, 0)).await;
+    let groups = groups(&files);
+    assert_eq!(groups.iter().map(|group| group.0).sum::<usize>(), 150);
+    // 1.5 s are 37.5 pictures; a chunk has up to 8 of them.
+    assert!(groups[..3].iter().all(|group| (38..=46).contains(&group.0)), "{groups:?}");
+    assert!(groups[0].1 && !groups[1].1, "{groups:?}");
+}
+
+#[tokio::test]
+async fn another_configuration_is_another_mp4() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut frames = clip(2000, 1000, 0);
+    let other = Bytes::from_static(&[0, 0, 0, 2, 0x65, 2]);
+    frames.push(Frame { payload: other, ..config(video(Kind::Config, 2000)) });
+    frames.extend(
+        clip(2000, 1000, 0).into_iter().filter(|f| matches!(f.kind, Kind::Key | Kind::Inter)).skip(1).map(
+            |f| Frame { dts: f.dts + Time::from_millis(2000), pts: f.pts + Time::from_millis(2000), ..f },
+        ),
+    );
+    let files = record(laid_out(dir.path(), FRAGMENTED), frames).await;
+    assert_eq!(groups(&files), [(50, true), (50, true)]);
+    assert!(read(FRAGMENTED, &files[1].0).iter().all(|f| f.dts < Time::from_millis(2000)), "from zero on");
+}
+
+#[tokio::test]
+async fn only_with_jitter_off_an_mp4_has_the_streams_own_times() {
+    for layout in [PLAIN, FRAGMENTED] {
+        for (jitter, first) in [(TimeJitter::Off, 7000), (TimeJitter::Zero, 0), (TimeJitter::Full, 0)] {
+            let dir = tempfile::tempdir().unwrap();
+            let frames = clip(2000, 1000, 0).into_iter().map(|f| {
+                let at = f.dts + Time::from_millis(7000);
+                Frame { dts: at, pts: at, ..f }
+            });
+            let (_hub, stream, session, seen) = hub();
+            let settings = Settings { jitter, ..laid_out(dir.path(), layout) };
+            record_to((&stream, &session), settings, frames.collect(), false).await;
+            let path = seen.files.lock()[0].0.clone();
+            assert_eq!(media(&read(layout, &path))[0].2, first, "{layout:?} {jitter:?}");
         }
     }
 }
@@ -248,11 +362,7 @@ async fn what_a_kill_left_is_finished_and_told() {
         let settings = laid_out(dir.path(), layout);
         let template = settings.path.clone();
         let frames = clip(4000, 1000, 0);
-        let disk = Disk::start(files());
-        let mut recording = Recording::new(&stream, &session, settings, disk.clone());
-        frames.iter().for_each(|frame| recording.take(frame.clone()));
-        drop(recording); // as a kill leaves it
-        disk.drain().await;
+        record_to((&stream, &session), settings, frames.clone(), true).await;
         let (file, aside) = (template.replace("[app]/[stream]", "live/a"), dir.path().join("live"));
         let aside = aside.join(Path::new(&file).file_name().unwrap()).display().to_string() + ".tmp";
         let cut = std::fs::metadata(&aside).unwrap().len() - 3;
@@ -324,12 +434,7 @@ async fn a_recording_past_4_gb_is_finished() {
     let (hub, stream, session, seen) = hub();
     let settings = laid_out(dir.path(), PLAIN);
     let search = Search::of(&settings.path);
-    let disk = Disk::start(files());
-    let mut recording = Recording::new(&stream, &session, settings, disk.clone());
-    let frames = clip(2000, 1000, 0);
-    frames.iter().for_each(|frame| recording.take(frame.clone()));
-    drop(recording);
-    disk.drain().await;
+    record_to((&stream, &session), settings, clip(2000, 1000, 0), true).await;
     let aside = dir.path().join("live/a.mp4.tmp");
     let file = std::fs::read(&aside).unwrap();
     let at = file.windows(4).position(|w| w == b"moof").unwrap() - 4;
@@ -348,8 +453,9 @@ async fn a_recording_past_4_gb_is_finished() {
     std::fs::File::open(path).unwrap().read_exact_at(&mut tail, hole).unwrap();
     let co64 = tail.windows(4).position(|w| w == b"co64").unwrap(); // 14496-12 8.7.5
     let first = u64::from_be_bytes(tail[co64 + 12..co64 + 20].try_into().unwrap());
-    let mdat = tail.windows(4).position(|w| w == b"mdat").unwrap();
-    assert_eq!(first, hole + mdat as u64 + 4, "the first sample is where its fragment is");
+    // The first fragment is of the sound, the second of the pictures, whose tables come first.
+    let mdat = (0..tail.len()).filter(|&at| tail[at..].starts_with(b"mdat")).nth(1).unwrap();
+    assert_eq!(first, hole + mdat as u64 + 4, "the first picture is where its fragment is");
 }
 
 /// A disk that takes `room` bytes and then fails, or hangs until the test ends.
@@ -361,6 +467,10 @@ struct Bad {
 }
 
 impl Medium for Bad {
+    fn append(&self, pieces: &[Bytes]) -> io::Result<()> {
+        self.write_at(&pieces.concat(), 0)
+    }
+
     fn write_at(&self, bytes: &[u8], _: u64) -> io::Result<()> {
         if let Some(gate) = &self.hangs {
             gate.lock().recv().ok(); // until the other end is gone
@@ -384,12 +494,13 @@ fn bad(medium: Bad) -> Open {
 
 #[tokio::test]
 async fn a_disk_that_is_full_or_breaks_ends_the_recording_with_one_event() {
-    for room in [0, 10_000] {
+    for (room, layout) in [(0, Layout::Flv), (10_000, Layout::Flv), (0, PLAIN), (3000, PLAIN)] {
         let dir = tempfile::tempdir().unwrap();
         let disk = bad(Bad { room, taken: AtomicUsize::new(0), hangs: None });
-        let seen = record_on(disk, settings(dir.path(), Some(1000)), clip(20_000, 1000, 0)).await;
+        let settings = Settings { layout, ..settings(dir.path(), Some(1000)) };
+        let seen = record_on(disk, settings, clip(20_000, 1000, 0)).await;
         let stopped = seen.stopped.lock().clone();
-        assert_eq!(stopped.len(), 1, "{stopped:?}");
+        assert_eq!(stopped.len(), 1, "{layout:?} with {room} bytes: {stopped:?}");
     }
 }
 
@@ -424,7 +535,8 @@ fn conf(folder: &Path, dvr: &str) -> Arc<Conf> {
 async fn another_configuration_begins_and_ends_recordings_of_live_streams() {
     let dir = tempfile::tempdir().unwrap();
     let off = conf(dir.path(), "enabled off;");
-    let recorders = Recorders::new(off.clone(), tokio::runtime::Handle::current());
+    let packager = Packager::new(Lengths::default(), Handle::current());
+    let recorders = Recorders::new(off.clone(), packager, Handle::current());
     let hub = Hub::new(|_| Options::default());
     let seen = Arc::<Seen>::default();
     hub.observe(vec![recorders.clone(), seen.clone()]);

@@ -194,7 +194,7 @@ impl Server {
         let admission: Arc<dyn Admission> = Arc::new(Policy::new(conf.clone()));
         let stats = Arc::new(Stats::new(identity(conf, start), stats_options(conf)));
         let hls = Hls::new(&hub, conf.clone(), admission.clone(), control.handle().clone());
-        let recorders = Recorders::new(conf.clone(), control.handle().clone());
+        let recorders = Recorders::new(conf.clone(), hls.packager().clone(), control.handle().clone());
         let fast_cache = FastCache::new(conf.clone());
         hub.observe(vec![stats.clone(), hls.clone(), recorders.clone(), fast_cache]);
         recorders.recover(&hub);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use headwater_media::{Codec, CodecTag, Frame, Kind, Time, Track};
-use headwater_mp4::{Chunk, Demuxer, Fragmenter, InitSegment, Recorder, TrackSpec, read_file, styp};
+use headwater_mp4::{Chunk, Demuxer, Fragmenter, InitSegment, Layout, Recorder, TrackSpec, read_file, styp};
 
 pub(super) fn run(data: &[u8]) {
     let whole = frames(&[data]);
@@ -56,12 +56,15 @@ fn fragmented(specs: &[TrackSpec], media: &[Frame]) -> Vec<u8> {
 }
 
 fn finished(specs: &[TrackSpec], media: &[Frame]) -> Vec<u8> {
-    let mut recorder = Recorder::new(specs, Time::ZERO);
+    let tracks: Vec<(u32, TrackSpec)> = (1..).zip(specs.iter().cloned()).collect();
+    let mut recorder = Recorder::new(&tracks, Time::from_millis(40), Layout::Plain, b"");
     let mut out = recorder.header().to_vec();
-    for frame in media {
-        out.extend(recorder.push(frame).ok().flatten().iter().flat_map(Chunk::to_bytes));
+    let mut fragmenter = Fragmenter::with_ids(&tracks, Time::ZERO);
+    media.iter().for_each(|frame| drop(fragmenter.push(frame)));
+    for chunk in fragmenter.finish() {
+        drop(recorder.push(&chunk)); // it has room
+        out.extend(chunk.to_bytes());
     }
-    out.extend(recorder.finish().ok().flatten().iter().flat_map(Chunk::to_bytes));
     let last = recorder.finalize();
     let at = usize::try_from(last.patch_at).unwrap_or_default();
     out.iter_mut().skip(at).zip(last.patch).for_each(|(to, from)| *to = from);
