@@ -24,6 +24,7 @@ mod metrics;
 mod openapi;
 mod peer;
 mod query;
+mod reload;
 mod reply;
 mod routes;
 mod settings;
@@ -32,6 +33,7 @@ mod v1;
 
 pub use openapi::openapi;
 pub use peer::Peer;
+pub use reload::{Reload, ReloadStep, Reloaded};
 pub use routes::{State, paths, router};
 pub use settings::{Auth, Exporter, RawApiSettings, Settings, VhostSettings};
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 /// Codes of SRS that API clients see (HTTP status 200).
 pub(crate) mod code {
     pub(crate) const TEST: i32 = 100;
+    pub(crate) const FILE_OPEN: i32 = 1042;
     pub(crate) const RAW_UNKNOWN: i32 = 1060;
     pub(crate) const RAW_DISABLED: i32 = 1061;
     pub(crate) const EXPORTER_DISABLED: i32 = 1090;

@@ -1,6 +1,7 @@
 //! Which path is answered by what.
 
 use crate::guard::Guard;
+use crate::reload::Reload;
 use crate::shapes::Envelope;
 use crate::v1::{about, clients, clusters, console, machine, raw, streams, tests, vhosts};
 use crate::{SERVER, Settings, basic_auth, cors, index, metrics};
@@ -24,13 +25,30 @@ pub struct State {
     pub stats: Arc<Stats>,
     /// The configuration.
     pub settings: Settings,
+    reload: Option<Arc<dyn Reload>>,
     guard: Guard,
 }
 
 impl State {
     /// A state for [`router`].
     pub fn new(hub: Arc<Hub>, stats: Arc<Stats>, settings: Settings) -> Arc<State> {
-        Arc::new(State { hub, stats, settings, guard: Guard::default() })
+        Arc::new(State { hub, stats, settings, reload: None, guard: Guard::default() })
+    }
+
+    /// The same, with a configuration that can be loaded again.
+    pub fn with_reload(
+        hub: Arc<Hub>,
+        stats: Arc<Stats>,
+        settings: Settings,
+        reload: Arc<dyn Reload>,
+    ) -> Arc<State> {
+        Arc::new(State { hub, stats, settings, reload: Some(reload), guard: Guard::default() })
+    }
+
+    /// Who reloads, if `rpc=reload` is allowed to.
+    pub(crate) fn reload(&self) -> Option<&Arc<dyn Reload>> {
+        let allowed = self.settings.raw_api.enabled && self.settings.raw_api.allow_reload;
+        self.reload.as_ref().filter(|_| allowed)
     }
 
     pub(crate) fn guard(&self) -> &Guard {

@@ -848,12 +848,47 @@ pub struct RawApi {
     pub allow_update: bool,
 }
 
-/// The configuration, or code 1060 or 1061.
+/// How the last reload went (`rpc=reload-fetch`).
+#[derive(Clone, Debug, serde::Serialize, ToSchema)]
+pub struct RawReload {
+    /// 0: success.
+    pub code: i32,
+    /// The reload.
+    pub data: RawReloadData,
+}
+
+/// How a reload went.
+#[derive(Clone, Debug, serde::Serialize, ToSchema)]
+pub struct RawReloadData {
+    /// Code of its error: 1023 for a bad configuration, 1042 for a file that cannot be read; 0 when there was none.
+    pub err: i32,
+    /// `Success`, or the error in words.
+    #[schema(example = "Success")]
+    pub msg: String,
+    /// 0: there was no reload yet; 10: while the configuration is read; 20: while it is checked; 30: while it is
+    /// applied; 90: done. After an error, where it was.
+    #[schema(example = 90)]
+    pub state: i32,
+    /// Another one for each reload.
+    #[schema(example = "x1y2z3w")]
+    pub rid: String,
+}
+
+/// A reload begins.
+#[derive(Clone, Copy, Debug, serde::Serialize, ToSchema)]
+pub struct RawBegun {
+    /// 0: success.
+    pub code: i32,
+}
+
+/// The configuration, a reload, or code 1060 or 1061.
 #[derive(Clone, Debug, serde::Serialize, ToSchema)]
 #[serde(untagged)]
 #[allow(missing_docs, reason = "told by the types")]
 pub enum RawReply {
     Config(Box<RawConfig>),
+    Reload(RawReload),
+    Begun(RawBegun),
     Failed(ApiError),
 }
 

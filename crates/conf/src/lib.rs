@@ -10,6 +10,7 @@
 //! Invariants: a [`Conf`] that loaded has passed every rule of validation; bad input gives an error that names
 //! a place, never a panic; input is bounded (see [`parse`]).
 
+mod changes;
 mod conf;
 mod directive;
 mod endpoint;
@@ -28,6 +29,7 @@ mod tree;
 mod validate;
 mod value;
 
+pub use changes::Change;
 pub use conf::{Conf, DEFAULT_VHOST, Written};
 pub use directive::{Directive, Kind, Origin, Status, children, directive, directives};
 pub use endpoint::Endpoint;

@@ -1,7 +1,7 @@
 use crate::machine;
 use clap::Parser;
 use headwater_conf::{Conf, Env, Loaded, Source};
-use headwater_server::{Start, run_server};
+use headwater_server::{Origin, Start, run_server};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -91,6 +91,8 @@ fn load_and_run(cli: &Cli, as_srs: bool) -> ExitCode {
             return ExitCode::from(255);
         }
     };
+    let origin =
+        file.as_deref().filter(|_| matches!(source, Source::File(_))).map(|file| lasting(file, &env));
     let Loaded { mut conf, warnings } = match Conf::load(source, &env) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -112,11 +114,17 @@ fn load_and_run(cli: &Cli, as_srs: bool) -> ExitCode {
         println!("the configuration{} is ok", file.map(|f| format!(" {}", f.display())).unwrap_or_default());
         return ExitCode::SUCCESS;
     }
-    match run_server(conf, Start { everything: embedded, warnings }) {
+    match run_server(conf, Start { everything: embedded, warnings, origin }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::from(error.exit_status())
         }
     }
+}
+
+/// What a reload loads again, whatever `work_dir` makes of relative paths.
+fn lasting(file: &Path, env: &Env) -> Origin {
+    let path = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    Origin { source: Source::File(path), env: env.clone() }
 }

@@ -1,6 +1,7 @@
 use crate::admission::Policy;
 use crate::log::{Log, LogOptions, Tank};
 use crate::ports::PortError;
+use crate::reload::{Origin, Reloads};
 use crate::tls::{self, TlsError};
 use crate::welcome::Welcome;
 use crate::{console, http};
@@ -49,6 +50,8 @@ pub struct Start {
     pub everything: bool,
     /// What the configuration's loading had to say, for the log.
     pub warnings: Vec<String>,
+    /// What a reload loads again; `None` for a configuration that cannot change.
+    pub origin: Option<Origin>,
 }
 
 /// Why the server did not start or could not go on.
@@ -184,6 +187,7 @@ struct Server {
     stats: Arc<Stats>,
     hls: Arc<Hls>,
     recorders: Arc<Recorders>,
+    reloads: Arc<Reloads>,
     welcome: Welcome,
     _workers: Workers,
 }
@@ -201,7 +205,9 @@ impl Server {
 
         let workers = Workers::start(worker_count(conf), conf.max_connections as usize)?;
         let rtmp = listen_rtmp(conf, &workers, Rtmp::new(hub.clone(), admission.clone(), conf.clone()))?;
-        let api = headwater_api::State::new(hub.clone(), stats.clone(), settings(conf, rtmp));
+        let reloads = Reloads::new(start.origin.clone(), conf.clone(), hub.clone(), recorders.clone());
+        let settings = settings(conf, rtmp);
+        let api = ApiState::with_reload(hub.clone(), stats.clone(), settings, reloads.clone());
         let rest = beside_streams(conf, &api, &hls);
         let http = listen_http(
             conf,
@@ -220,7 +226,7 @@ impl Server {
             "headwater {} started",
             env!("CARGO_PKG_VERSION")
         );
-        Ok(Server { hub, stats, hls, recorders, welcome, _workers: workers })
+        Ok(Server { hub, stats, hls, recorders, reloads, welcome, _workers: workers })
     }
 
     async fn run(self, log: Log) -> Result<(), StartError> {
@@ -240,7 +246,8 @@ impl Server {
                     Ok(()) => tracing::info!("log reopened"),
                     Err(error) => tracing::error!(%error, "the log cannot be reopened; the old file stays in use"),
                 },
-                _ = reload.recv() => tracing::warn!("reload is not served yet; restart to apply a changed configuration"),
+                _ = reload.recv() => self.reloads.run(),
+                () = self.reloads.requested() => self.reloads.run(),
                 _ = interrupt.recv() => break,
                 _ = terminate.recv() => break,
                 _ = quit.recv() => break,

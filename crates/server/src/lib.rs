@@ -2,6 +2,7 @@
 //!
 //! - `admission`: the one answer to every publish and play
 //! - `assembly`: start-up order, ports, shutdown
+//! - `reload`: a changed configuration while the server runs
 //! - `http`, `console`, `tls`, `ports`, `log`, `welcome`: what a process needs around its media
 //!
 //! Only this crate knows all gateways and services. It holds no media itself.
@@ -14,6 +15,7 @@ mod http;
 mod http3;
 mod log;
 mod ports;
+mod reload;
 mod tls;
 mod welcome;
 
@@ -21,6 +23,7 @@ pub use admission::Policy;
 pub use assembly::{Start, StartError, run_server};
 pub use log::{Log, LogOptions, Tank};
 pub use ports::PortError;
+pub use reload::Origin;
 pub use tls::TlsError;
 
 /// The SRS release whose interfaces this server has.

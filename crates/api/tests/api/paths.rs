@@ -69,7 +69,7 @@ async fn tests_of_clients() {
 }
 
 #[tokio::test]
-async fn raw_tells_the_truth_and_does_not_reload() {
+async fn raw_tells_the_truth_and_reloads_when_it_may() {
     let off = World::new(Settings::default());
     let enabled = RawApiSettings { enabled: true, allow_reload: true };
     let on = World::new(Settings { raw_api: enabled, ..Settings::default() });
@@ -78,8 +78,8 @@ async fn raw_tells_the_truth_and_does_not_reload() {
     assert_eq!(on.get("/api/v1/raw?rpc=raw").await.text, expected);
     assert_eq!(off.get("/api/v1/raw?rpc=raw").await.json()["http_api"]["raw_api"]["enabled"], false);
     let cases = [
-        ("?rpc=reload", 1061, 1061),
-        ("?rpc=reload-fetch", 1061, 1061),
+        ("?rpc=reload", 1061, 0),
+        ("?rpc=reload-fetch", 1061, 0),
         ("?rpc=query", 1061, 1060),
         ("", 1061, 1060),
     ];
@@ -88,6 +88,15 @@ async fn raw_tells_the_truth_and_does_not_reload() {
         assert_eq!(off.get(&path).await.json()["code"], when_off, "{query} off");
         assert_eq!(on.get(&path).await.json()["code"], when_on, "{query} on");
     }
+    let fetched = on.get("/api/v1/raw?rpc=reload-fetch").await.text;
+    let done = r#"{"code":0,"data":{"err":0,"msg":"Success","state":90,"rid":"x1y2z3w"}}"#;
+    assert_eq!(fetched, done);
+    assert_eq!(on.get("/api/v1/raw?rpc=reload").await.text, r#"{"code":0}"#);
+    let failed = on.get("/api/v1/raw?rpc=reload-fetch").await.json()["data"].clone();
+    assert_eq!((&failed["err"], &failed["state"]), (&1023.into(), &20.into()));
+    assert_eq!(failed["msg"], "code=1023(ConfigInvalid) : bad directive");
+    let stranger = on.ask(Method::GET, "/api/v1/raw?rpc=reload", "198.51.100.7:50000", &[]).await;
+    assert_eq!(stranger.status.as_u16(), 401);
 }
 
 #[tokio::test]

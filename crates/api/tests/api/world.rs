@@ -1,7 +1,7 @@
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use headwater_api::{Peer, Settings, State};
+use headwater_api::{Peer, Reload, ReloadStep, Reloaded, Settings, State};
 use headwater_hub::{Attached, Hub, Options, Publisher, Session, SessionId, SessionInfo, StreamName};
 use headwater_media::{Codec, CodecTag, Frame, Kind, Time, Track};
 use headwater_stats::{Identity, Stats};
@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tower::ServiceExt as _;
 
@@ -58,7 +59,9 @@ impl World {
         let hub = Hub::new(|_| Options::default());
         let stats = Arc::new(Stats::new(Identity::generate(), headwater_stats::Options::default()));
         assert!(hub.observe(vec![stats.clone()]));
-        let router = headwater_api::router(State::new(hub.clone(), stats.clone(), settings));
+        let reload = Arc::new(Reloads::default());
+        let state = State::with_reload(hub.clone(), stats.clone(), settings, reload);
+        let router = headwater_api::router(state);
         World { stats, hub, router, start: Instant::now() }
     }
 
@@ -113,6 +116,25 @@ impl World {
         let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         Answer { status: parts.status, headers: parts.headers, text }
+    }
+}
+
+/// The first reload works, the second does not.
+#[derive(Debug, Default)]
+struct Reloads(AtomicUsize);
+
+impl Reload for Reloads {
+    fn request(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn last(&self) -> Reloaded {
+        let (step, id) = (ReloadStep::Checking, "x1y2z3w".to_owned());
+        match self.0.load(Ordering::Relaxed) {
+            0 => Reloaded::default(),
+            1 => Reloaded { step: ReloadStep::Finished, id, ..Reloaded::default() },
+            _ => Reloaded { code: 1023, error: "bad directive".to_owned(), step, id },
+        }
     }
 }
 

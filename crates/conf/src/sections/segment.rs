@@ -135,7 +135,7 @@ section! {
         /// Turn it on.
         enabled: bool = OnlyOn, "off", "A", S;
         /// Which streams; exact `app/stream` match.
-        dvr_apply: Vec<String> = List("all or app/stream"), "all", "not a trigger on its own", S.no_env();
+        dvr_apply: Vec<String> = List("all or app/stream"), "all", "A", S.no_env();
         /// One file per publish, or one per dvr_duration.
         dvr_plan: String = Choice(&["session", "segment"]), "session", "A", S;
         /// Path; no .flv/.mp4 suffix = directory, `/[stream].[timestamp].flv` (or `.mp4`) appended.
