@@ -61,7 +61,7 @@ fn finished(specs: &[TrackSpec], media: &[Frame]) -> Vec<u8> {
     let mut out = recorder.header().to_vec();
     let mut fragmenter = Fragmenter::with_ids(&tracks, Time::ZERO);
     media.iter().for_each(|frame| drop(fragmenter.push(frame)));
-    for chunk in fragmenter.finish() {
+    if let Some(chunk) = fragmenter.finish() {
         drop(recorder.push(&chunk)); // it has room
         out.extend(chunk.to_bytes());
     }
