@@ -358,7 +358,7 @@ fn sound_right_before_the_first_picture_is_not_lost() {
     let shape = Shape { sound: 0, ..PLAIN };
     let late = |ms: i64| frame(Codec::Aac, Kind::Key, Time::from_millis(ms), vec![0x84, ms as u8, 1]);
     let pictures = stream(Shape { from: Time::from_millis(500), ..shape }, Codec::H264, Codec::Aac);
-    let sound = [config(Codec::Aac), late(100), late(400), late(480)];
+    let sound = [config(Codec::H264), config(Codec::Aac), late(100), late(400), late(480)];
     let chunks: Vec<_> = items(&[&sound[..], &pictures].concat())
         .into_iter()
         .filter_map(|item| if let Item::Chunk(chunk) = item { Some(chunk) } else { None })
