@@ -105,6 +105,7 @@ fn gcd(a: u32, b: u32) -> u32 {
 fn bank(up: usize, down: usize, taps: usize) -> Vec<f32> {
     let cut = CUT * (up as f64 / down as f64).min(1.0);
     let half = taps as f64 / 2.0;
+    // The window's height does not matter: each filter is brought to a sum of one.
     let mut bank = Vec::with_capacity(up * taps);
     for phase in 0..up {
         let distance = |tap: usize| tap as f64 - (half - 1.0) - phase as f64 / up as f64;
@@ -120,7 +121,7 @@ fn sinc(x: f64) -> f64 {
 }
 
 fn kaiser(x: f64) -> f64 {
-    if x.abs() >= 1.0 { 0.0 } else { bessel(BETA * (1.0 - x * x).sqrt()) / bessel(BETA) }
+    if x.abs() >= 1.0 { 0.0 } else { bessel(BETA * (1.0 - x * x).sqrt()) }
 }
 
 /// The modified Bessel function of the first kind, order 0.
@@ -130,6 +131,9 @@ fn bessel(x: f64) -> f64 {
     for k in 1..40 {
         term *= (x / 2.0 / f64::from(k)).powi(2);
         sum += term;
+        if term < sum * 1e-12 {
+            break;
+        }
     }
     sum
 }

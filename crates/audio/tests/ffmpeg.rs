@@ -1,5 +1,7 @@
 //! Another decoder's word on the AAC that is made here: no complaint, and the same sound at its place.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use bytes::Bytes;
 use headwater_audio::{Converter, Target};
 use headwater_media::codec::aac;
