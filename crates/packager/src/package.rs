@@ -90,8 +90,11 @@ impl fmt::Debug for Package {
 #[derive(Debug, Default)]
 struct State {
     tracks: Option<Arc<TrackSet>>,
-    /// Chunks since the last one of the leading track that a decoder can start at, that one included.
+    /// Chunks since the last one of the leading track that a decoder can start at, that one and the sound of its time
+    /// included.
     backlog: Option<VecDeque<Item>>,
+    /// Whether the next chunk is the first of a time that a decoder can start at.
+    turns: bool,
     bytes: usize,
     ended: bool,
 }
@@ -136,9 +139,13 @@ impl State {
                 self.begin();
             }
             Item::Chunk(chunk) => {
-                if starts(self.tracks.as_deref(), item) {
+                let lead = self.tracks.as_ref().map_or(Track::Video, |tracks| tracks.lead());
+                let mut kept = self.backlog.iter().flatten();
+                let begun = self.backlog.is_some() && kept.all(|item| is_of_other(item, lead));
+                if self.turns || (starts(self.tracks.as_deref(), item) && !begun) {
                     self.begin();
                 }
+                self.turns = chunk.track == lead && chunk.before_key;
                 self.bytes += chunk.chunk.len();
                 if let Some(backlog) = &mut self.backlog {
                     backlog.push_back(item.clone());
@@ -156,6 +163,7 @@ impl State {
     fn begin(&mut self) {
         self.backlog = Some(VecDeque::new());
         self.bytes = 0;
+        self.turns = false;
     }
 }
 
@@ -163,6 +171,11 @@ impl State {
 fn starts(tracks: Option<&TrackSet>, item: &Item) -> bool {
     let lead = tracks.map_or(Track::Video, TrackSet::lead);
     matches!(item, Item::Chunk(chunk) if chunk.independent && chunk.track == lead)
+}
+
+/// Whether `item` is a chunk of another track than the leading one.
+fn is_of_other(item: &Item, lead: Track) -> bool {
+    matches!(item, Item::Chunk(chunk) if chunk.track != lead)
 }
 
 /// A subscription. Dropping it ends it.

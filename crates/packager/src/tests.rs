@@ -325,6 +325,13 @@ async fn subscribers_share_one_package_and_start_at_a_key_frame() {
     assert_eq!(outline(&demuxed(&all), Track::Video), outline(&frames, Track::Video));
     let mut late = package.subscribe();
     assert!(matches!(late.next().await, Item::Tracks(_)));
+    // Sound comes before the pictures of its time; the newest before the cut waited for the next.
+    let Item::Chunk(sound) = late.next().await else { panic!("no chunk") };
+    assert!(
+        sound.track == Track::Audio && (4970..=5000).contains(&sound.start.millis()),
+        "{:?}",
+        sound.start
+    );
     let Item::Chunk(first) = late.next().await else { panic!("no chunk") };
     assert!(first.independent && first.track == Track::Video && first.start.millis() == 5000);
     // The next publish has a package of its own.
@@ -348,6 +355,7 @@ async fn a_slow_subscriber_jumps_to_a_key_frame() {
     while !matches!(quick.next().await, Item::Ended) {}
     assert!(matches!(slow.next().await, Item::Jumped { skipped } if skipped > 0));
     assert!(matches!(slow.next().await, Item::Tracks(_)));
+    assert!(matches!(slow.next().await, Item::Chunk(chunk) if chunk.track == Track::Audio));
     assert!(
         matches!(slow.next().await, Item::Chunk(chunk) if chunk.independent && chunk.track == Track::Video)
     );
