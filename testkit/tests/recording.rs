@@ -115,6 +115,30 @@ fn fragmented_mp4() {
     assert!(count(b"moof") >= 8 && count(b"mfra") == 1, "{} fragments", count(b"moof"));
 }
 
+/// The stream's timeline goes on with the next publish, that of a file does not.
+fn every_publish_is_recorded_from_zero_on(format: &str) {
+    let clip = Clip::H264BframesAac;
+    let server = recording(&format!("dvr_format {format}; dvr_path ./rec/live;"));
+    for count in [1, 2] {
+        publish(&server, clip);
+        wait::until("a finished file", LIMIT, || (files(&server, ".mp4").len() == count).then_some(()));
+    }
+    for file in files(&server, ".mp4") {
+        let first = read_file(clip.tool(), &file).iter().map(|packet| packet.pts).min().unwrap();
+        assert!(first.abs() <= 1000, "begins at {first} us");
+    }
+}
+
+#[test]
+fn every_publish_is_an_mp4_from_zero_on() {
+    every_publish_is_recorded_from_zero_on("mp4");
+}
+
+#[test]
+fn every_publish_is_a_fragmented_mp4_from_zero_on() {
+    every_publish_is_recorded_from_zero_on("fmp4");
+}
+
 fn pictures(packets: &[Packet]) -> Vec<&Packet> {
     packets.iter().filter(|packet| packet.media == Media::Video).collect()
 }
