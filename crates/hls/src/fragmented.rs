@@ -6,10 +6,10 @@ use crate::segmenter::{Fragmented, dispose};
 use crate::store::{Cutter, Init, Live, Segment, Store, etag};
 use crate::view::{self, Done};
 use crate::writer::Writer;
-use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use headwater_hub::{Session, Stream};
 use headwater_packager::{Chunks, Item};
+use headwater_web::paged;
 use std::sync::Arc;
 
 /// Makes segments of one publish, from its first chunk to its last.
@@ -65,7 +65,7 @@ fn finish(cutter: &mut Cutter, live: &Live, names: &Fragmented, segment: &view::
         sequence,
         duration,
         discontinuity: segment.discontinuity,
-        bytes: key.as_ref().map_or_else(|| Bytes::from(plain.clone()), |key| key.encrypt(&plain)),
+        bytes: key.as_ref().map_or_else(|| paged(&plain), |key| paged(&key.encrypt(&plain))),
         key,
         init: Some(init(cutter, live, names, segment)),
         date: Some(began.to_rfc3339_opts(SecondsFormat::Millis, true)),

@@ -1,7 +1,6 @@
 //! Encryption of segments (`hls_keys`): AES-128 in CBC mode with PKCS #7 padding (RFC 8216 4.3.2.4).
 
 use aes::Aes128;
-use bytes::Bytes;
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
 use std::fmt;
@@ -26,9 +25,9 @@ impl SegmentKey {
     }
 
     /// The whole of a segment, encrypted; 1 to 16 bytes longer.
-    pub(crate) fn encrypt(&self, segment: &[u8]) -> Bytes {
+    pub(crate) fn encrypt(&self, segment: &[u8]) -> Vec<u8> {
         let cipher = cbc::Encryptor::<Aes128>::new(&self.bytes.into(), &self.iv.into());
-        cipher.encrypt_padded_vec::<Pkcs7>(segment).into()
+        cipher.encrypt_padded_vec::<Pkcs7>(segment)
     }
 }
 

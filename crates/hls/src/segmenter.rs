@@ -15,6 +15,7 @@ use headwater_hub::{Entry, FrameReader, Read, Session};
 use headwater_media::codec::aac;
 use headwater_media::{Codec, Frame, Kind, Time, Track};
 use headwater_mpeg::{Skipped, TsMuxer};
+use headwater_web::paged;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -410,13 +411,13 @@ impl<'a> Work<'a> {
             Moment { at: open.began, utc: settings.utc, timestamp: open.timestamp, sequence, duration };
         let key = self.cutter.key(self.live, &moment);
         // Exactly as long as it is; the buffer is used again.
-        let plain = || Bytes::copy_from_slice(&self.bytes);
+        let plain = || paged(&self.bytes);
         Segment {
             path: name::segment_path(&settings.segment, &self.live.name, &moment),
             sequence,
             duration,
             discontinuity: open.discontinuity,
-            bytes: key.as_ref().map_or_else(plain, |key: &Arc<SegmentKey>| key.encrypt(&self.bytes)),
+            bytes: key.as_ref().map_or_else(plain, |key: &Arc<SegmentKey>| paged(&key.encrypt(&self.bytes))),
             key,
             init: None,
             date: None,

@@ -12,6 +12,7 @@
 //! - `egress`: live over a raw socket; `body`: live as a hyper response
 //! - `format`: the containers in their three framings; `websocket`: the little of RFC 6455 that a one-way stream needs
 //! - `fast_cache`: the last seconds of sound for new listeners
+//! - `splice`: sockets that are lent pages instead of copies
 //! - `files`: static files of `http_server.dir`
 //!
 //! Configuration: `http_server`, and `http_remux` of each vhost. Policy is asked of [`headwater_hub::Admission`].
@@ -24,6 +25,7 @@ mod format;
 mod head;
 mod listen;
 mod live;
+mod splice;
 mod websocket;
 
 pub use fast_cache::FastCache;

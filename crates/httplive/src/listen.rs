@@ -1,6 +1,6 @@
 use crate::head::{HEAD_MAX, Head, HeadError, LiveTarget, Mount};
 use crate::live::{LiveRequest, Refused, common_fields, refusal_head};
-use crate::{body, egress};
+use crate::{body, egress, splice};
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::{Bytes, BytesMut};
@@ -278,7 +278,7 @@ impl AsyncWrite for Rewound {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        splice::poll_write(&mut self.io, cx, bufs)
     }
     fn is_write_vectored(&self) -> bool {
         true

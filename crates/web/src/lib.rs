@@ -7,10 +7,12 @@
 //! - `pieces`: a body of several byte slices, none of them copied
 //! - `connection`: HTTP/1.1 and HTTP/2 connections and their bounds; `stream`: HTTP/2 streams that nobody reads;
 //!   `stall`: sockets that nobody reads
+//! - `pages`: bytes for many connections, which the kernel can send without a copy
 //!
 //! It holds no route and no policy, and reads no file.
 
 mod connection;
+mod pages;
 mod pieces;
 mod range;
 mod representation;
@@ -20,6 +22,7 @@ mod target;
 mod validator;
 
 pub use connection::{Answering, HEAD_TIMEOUT, Protocol, serve};
+pub use pages::{MAPPINGS_MAX, PAGED_MIN, is_paged, paged};
 pub use pieces::Pieces;
 pub use range::{Part, RangeNotSatisfiable, part};
 pub use representation::{Caching, Representation};
