@@ -164,3 +164,39 @@ fn install() {
     let installed = Command::new("npm").args(["ci", "--silent"]).current_dir(folder()).status();
     assert!(installed.is_ok_and(|status| status.success()), "`npm ci` fails in {}", folder().display());
 }
+
+/// Chromium with a made-up camera and microphone, publishing or playing by WHIP and WHEP. What it does and tells is
+/// `web/rtc.mjs`.
+#[derive(Debug)]
+pub struct Rtc {
+    program: Program,
+    limit: Duration,
+}
+
+impl Rtc {
+    /// Plays the stream behind a WHEP address for so many seconds from its first picture on. `codec`, as
+    /// `video/H264`, is put before the others.
+    pub fn play(url: &str, seconds: u64, codec: Option<&str>) -> Rtc {
+        Rtc::start("play", url, seconds, codec)
+    }
+
+    /// Publishes to a WHIP address.
+    pub fn publish(url: &str, seconds: u64, codec: Option<&str>) -> Rtc {
+        Rtc::start("publish", url, seconds, codec)
+    }
+
+    fn start(mode: &str, url: &str, seconds: u64, codec: Option<&str>) -> Rtc {
+        install();
+        let wish = json!({"mode": mode, "url": url, "seconds": seconds, "codec": codec});
+        let mut command = Command::new("node");
+        command.arg(folder().join("rtc.mjs")).arg(wish.to_string());
+        Rtc { program: Program::spawn(command), limit: Duration::from_secs(seconds) + SLACK }
+    }
+
+    /// Waits for its end; what the page saw, in its own words.
+    pub fn finish(mut self) -> Value {
+        wait::until("a browser to end", self.limit, || (!self.program.is_running()).then_some(()));
+        let out = self.program.out();
+        serde_json::from_str(&out).unwrap_or_else(|_| panic!("no report: {out}{}", self.program.err()))
+    }
+}

@@ -34,7 +34,7 @@ mod v1;
 pub use openapi::openapi;
 pub use peer::Peer;
 pub use reload::{Reload, ReloadStep, Reloaded};
-pub use routes::{State, paths, router};
+pub use routes::{State, guarded, paths, router};
 pub use settings::{Auth, Exporter, RawApiSettings, Settings, VhostSettings};
 
 /// The release of SRS whose interfaces are served; clients compare it.

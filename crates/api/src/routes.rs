@@ -74,6 +74,14 @@ pub fn paths(state: Arc<State>) -> Router {
     serve(routes(), state)
 }
 
+/// Routes of others that belong to the API: with its authentication, its rules about other web sites and its fields.
+pub fn guarded(routes: Router, state: &Arc<State>) -> Router {
+    routes
+        .layer(from_fn_with_state(state.clone(), basic_auth::layer))
+        .layer(from_fn_with_state(state.clone(), cors::layer))
+        .layer(from_fn(sign))
+}
+
 fn serve(routes: Router<Arc<State>>, state: Arc<State>) -> Router {
     routes
         .layer(from_fn_with_state(state.clone(), basic_auth::layer))

@@ -78,7 +78,7 @@ section! {
         /// SRT listener (MPEG-TS payload).
         srt_server: SrtServer = X;
         /// WebRTC server.
-        rtc_server: RtcServer = S;
+        rtc_server: RtcServer = S.served();
         /// Protocol converter. One live listener per caster type: a second enabled block of the same type
         /// replaces the first.
         stream_casters as "stream_caster": Vec<StreamCaster> = X.repeated().no_env();

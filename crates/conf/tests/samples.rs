@@ -229,14 +229,9 @@ fn what_is_not_served_yet_loads_with_one_warning_for_its_block() {
             "vhost v { exec { enabled on; publish ffmpeg -i [url] -c copy out.flv; publish echo; } }",
             "vhost.exec",
         ),
-        ("vhost v { rtc { enabled on; rtmp_to_rtc on; } }", "vhost.rtc"),
         ("vhost v { srt { enabled on; srt_to_rtmp on; } }", "vhost.srt"),
         ("vhost v { rtsp { enabled on; rtmp_to_rtsp on; } }", "vhost.rtsp"),
         ("vhost v { http_static { enabled on; mount [vhost]/hls; dir ./www; } }", "vhost.http_static"),
-        (
-            "rtc_server { enabled on; listen 8000; tcp { enabled on; } black_hole { enabled off; } }",
-            "rtc_server",
-        ),
         ("srt_server { enabled on; listen 10080; latency 20; default_mode publish; }", "srt_server"),
         (
             "stream_caster { enabled on; caster gb28181; output rtmp://127.0.0.1/live/[stream]; listen 9000; sip { enabled on; } }",

@@ -168,6 +168,7 @@ async fn sweep(store: Weak<Store>) {
 impl Observer for Hls {
     fn on_event(&self, event: &Event) {
         if let Event::Published { stream, session } = event {
+            let stream = &self.hub.upgrade().map_or_else(|| stream.clone(), |hub| hub.audible(stream));
             self.dash.published(stream);
             self.hds.published(stream, session.id());
             self.published(stream, session);

@@ -78,7 +78,7 @@ impl LiveRequest {
             swf_url: String::new(),
         };
         let grant = server.admission.ask(&request).await?;
-        let stream = server.hub.stream(&grant.name);
+        let stream = server.hub.audible(&server.hub.stream(&grant.name));
         self.suits(&stream).await?;
         let session = Arc::new(Session::new(SessionInfo {
             id,

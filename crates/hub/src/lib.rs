@@ -43,4 +43,4 @@ pub use registry::{AbsoluteTimes, Hub, Options};
 pub use session::{Meter, Session, SessionId, SessionInfo};
 pub use stream::{Attached, Busy, Headers, Kept, Publisher, Snapshot, Stream, Tracks};
 pub use timeline::{TimelineReport, Times};
-pub use worker::{Connection, Feed, Permit, Serve, Workers};
+pub use worker::{Connection, Feed, Job, Permit, Serve, Workers};

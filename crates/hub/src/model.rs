@@ -407,7 +407,8 @@ fn a_kept_log_gives_newcomers_its_backlog() {
     let format: Arc<dyn Format> = Arc::new(Recent("recent".into()));
     let publisher = world.stream.publish(&session(true)).unwrap();
     let kept = world.stream.keep(&format);
-    let sound = |seq: u64| Frame { track: Track::Audio, codec: Codec::Aac, ..frame(seq, KEY, 0, seq as i64 * 20) };
+    let sound =
+        |seq: u64| Frame { track: Track::Audio, codec: Codec::Aac, ..frame(seq, KEY, 0, seq as i64 * 20) };
     (0..500).for_each(|seq| publisher.push(sound(seq)));
     let mut reader = world.stream.bytes(&format);
     let mut cx = Context::from_waker(Waker::noop());

@@ -60,7 +60,11 @@ pub struct Hub {
     streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
     options: Box<dyn Fn(&StreamName) -> Options + Send + Sync>,
     events: Arc<Events>,
+    audible: OnceLock<Audible>,
 }
+
+/// Chooses what players are given of a stream; see [`Hub::set_audible`].
+type Audible = Box<dyn Fn(&Arc<Stream>) -> Arc<Stream> + Send + Sync>;
 
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,7 +80,20 @@ impl Hub {
             streams: Mutex::default(),
             options: Box::new(options),
             events: Arc::new(Events { observers: OnceLock::new() }),
+            audible: OnceLock::new(),
         })
+    }
+
+    /// Sets what [`Hub::audible`] gives. Called once, before the first connection; later calls change nothing and
+    /// return false.
+    pub fn set_audible(&self, choose: impl Fn(&Arc<Stream>) -> Arc<Stream> + Send + Sync + 'static) -> bool {
+        self.audible.set(Box::new(choose)).is_ok()
+    }
+
+    /// The stream for players whose protocol wants the sound of old (AAC or MP3): the stream itself, or one derived
+    /// from it whose sound is converted, as the server has decided.
+    pub fn audible(&self, stream: &Arc<Stream>) -> Arc<Stream> {
+        self.audible.get().map_or_else(|| stream.clone(), |choose| choose(stream))
     }
 
     /// Sets the observers. Called once, before the first connection; later calls change nothing and return false.

@@ -274,10 +274,10 @@ impl Stream {
     /// Counts `session` among the players until the guard is dropped, and says so to the observers. Players of a
     /// derived stream are its origin's.
     pub fn attach(self: &Arc<Self>, session: &Arc<Session>) -> Attached {
-        let stream = self.origin();
-        stream.players.fetch_add(1, Ordering::Relaxed);
-        stream.events.emit(&Event::PlayStarted { stream: stream.clone(), session: session.clone() });
-        Attached { stream: stream.clone(), session: session.clone() }
+        let origin = self.origin();
+        origin.players.fetch_add(1, Ordering::Relaxed);
+        origin.events.emit(&Event::PlayStarted { stream: origin.clone(), session: session.clone() });
+        Attached { stream: self.clone(), session: session.clone() }
     }
 
     /// Tells the observers that a file with a recording of `session` is complete: [`Event::Recorded`].
@@ -661,7 +661,7 @@ pub struct Attached {
 }
 
 impl Attached {
-    /// The stream.
+    /// The stream it was attached to; a derived one is not its origin, where the player counts.
     pub fn stream(&self) -> &Arc<Stream> {
         &self.stream
     }
@@ -674,9 +674,9 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        self.stream.players.fetch_sub(1, Ordering::Relaxed);
-        self.stream.state.lock().touch();
-        let (stream, session) = (self.stream.clone(), self.session.clone());
-        self.stream.events.emit(&Event::PlayStopped { stream, session });
+        let stream = self.stream.origin();
+        stream.players.fetch_sub(1, Ordering::Relaxed);
+        stream.state.lock().touch();
+        stream.events.emit(&Event::PlayStopped { stream: stream.clone(), session: self.session.clone() });
     }
 }

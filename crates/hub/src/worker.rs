@@ -27,7 +27,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What serves one connection, on the worker that accepted it.
 pub type Serve = Arc<dyn Fn(Connection) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// What a worker is handed to do, on its own thread.
+pub type Job = Box<dyn FnOnce() + Send>;
 
 /// An accepted TCP connection. It counts against the connection limit until it is dropped.
 #[derive(Debug)]
@@ -92,6 +93,15 @@ impl Workers {
     /// Connections open now.
     pub fn connections(&self) -> usize {
         self.limit.used.load(Ordering::Relaxed)
+    }
+
+    /// Hands a worker something to do; it may spawn local tasks. `worker` counts from 0.
+    ///
+    /// For start-up: the worker's queue is short, and a full one is an error.
+    pub fn run(&self, worker: usize, job: Job) -> io::Result<()> {
+        let jobs =
+            self.jobs.get(worker).ok_or_else(|| io::Error::other(format!("there is no worker {worker}")))?;
+        jobs.try_send(job).map_err(|e| io::Error::other(format!("cannot hand work to worker {worker}: {e}")))
     }
 
     /// Listens on `addr` with a socket in every worker; returns the address bound (the port, when `addr` has port 0).

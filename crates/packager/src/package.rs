@@ -54,7 +54,7 @@ impl Packager {
     /// with the publish, or when nobody holds it any more; without a publisher it has ended already. Called where [`headwater_hub::Event::Published`] is
     /// observed, it misses nothing.
     pub fn package(&self, stream: &Arc<Stream>) -> Arc<Package> {
-        let publisher = stream.snapshot().publisher.map(|session| session.id());
+        let publisher = stream.origin().snapshot().publisher.map(|session| session.id());
         let mut packages = self.packages.lock();
         packages.retain(|_, package| package.strong_count() > 0);
         let known = packages.get(stream.name()).and_then(Weak::upgrade);
@@ -249,7 +249,7 @@ async fn run(mut frames: FrameReader, mut cutter: Cutter, package: Weak<Package>
             }
             Read::Jumped { skipped } => {
                 tracing::warn!(stream = %frames.stream().name(), skipped, "packaging fell behind and lost frames; is the machine overloaded?");
-                let publisher = frames.stream().snapshot().publisher.map(|session| session.id());
+                let publisher = frames.stream().origin().snapshot().publisher.map(|session| session.id());
                 ended = publisher != package.publisher;
                 cutter.lost(&mut out);
             }

@@ -14,6 +14,7 @@ use headwater_api::{Auth, Exporter, Peer, RawApiSettings, Settings, State as Api
 use headwater_conf::{
     Conf, DEFAULT_VHOST, Endpoint, LogTank, Play, StreamsTls, Threshold, TimeJitter, Vhost,
 };
+use headwater_convert::Conversions;
 use headwater_flv::metadata::Metadata;
 use headwater_hls::Hls;
 use headwater_httplive::{FastCache, FileServer, HttpLive};
@@ -25,6 +26,7 @@ use headwater_stats::{Identity, Stats};
 #[cfg(feature = "http3")]
 use headwater_web::Answering;
 use headwater_web::Protocol;
+use headwater_webrtc::WebRtc;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -208,13 +210,17 @@ impl Server {
         let reloads = Reloads::new(start.origin.clone(), conf.clone(), hub.clone(), recorders.clone());
         let settings = settings(conf, rtmp);
         let api = ApiState::with_reload(hub.clone(), stats.clone(), settings, reloads.clone());
-        let rest = beside_streams(conf, &api, &hls);
+        let rtc = listen_rtc(conf, &workers, &hub, &admission, &stats, control)?;
+        let signalling = rtc.clone().map_or_else(Router::new, headwater_webrtc::router);
+        let rest = beside_streams(conf, &api, &hls).merge(signalling.clone());
+        let sessions = rtc.map_or_else(Router::new, headwater_webrtc::sessions);
+        let rtc = signalling.merge(headwater_api::guarded(sessions, &api));
         let http = listen_http(
             conf,
             &workers,
             HttpLive::new(hub.clone(), admission, conf.clone(), rest, http3_port(conf)),
         )?;
-        control.block_on(listen_control(conf, api))?;
+        control.block_on(listen_control(conf, api, rtc))?;
         let console = conf.console.enabled.then(|| conf.console.listen.port);
         let data = std::path::absolute(&conf.data_dir).unwrap_or_else(|_| conf.data_dir.clone());
         let welcome = Welcome { console, rtmp, http, data: data.display().to_string() };
@@ -440,6 +446,42 @@ fn listen(
     workers.listen(addr, serve).map_err(|e| PortError::new(addr, service, directive, e))
 }
 
+/// Starts WebRTC when `rtc_server` is on.
+fn listen_rtc(
+    conf: &Arc<Conf>,
+    workers: &Workers,
+    hub: &Arc<Hub>,
+    admission: &Arc<dyn Admission>,
+    stats: &Stats,
+    control: &Runtime,
+) -> Result<Option<Arc<WebRtc>>, StartError> {
+    if !conf.rtc_server.enabled {
+        return Ok(None);
+    }
+    let identity = stats.identity();
+    let told = headwater_webrtc::Identity {
+        server: identity.server.clone(),
+        service: identity.service.clone(),
+        pid: identity.pid.clone(),
+    };
+    let conversions = Conversions::new(control.handle().clone());
+    let bridge = conf.clone();
+    hub.set_audible(move |stream| {
+        let rtc = bridge.vhost(stream.name().vhost()).map(|vhost| &vhost.rtc);
+        let Some(rtc) = rtc.filter(|rtc| rtc.enabled && rtc.rtc_to_rtmp) else { return stream.clone() };
+        let publisher = stream.snapshot().publisher;
+        // Who waits for a publisher gets what fits any that may come.
+        match publisher.is_some_and(|session| session.info().kind != "rtc-publish") {
+            true => stream.clone(),
+            false => conversions.aac(stream, rtc.aac_bitrate),
+        }
+    });
+    let rtc = WebRtc::new(hub.clone(), admission.clone(), conf.clone(), control.handle().clone(), told);
+    let (udp, tcp) = rtc.listen(workers)?;
+    tracing::info!(udp, tcp, "webrtc listens");
+    Ok(Some(rtc))
+}
+
 /// One listener serves both when their endpoints are the same (srs-interfaces 3.4).
 fn api_shares_http_port(conf: &Conf) -> bool {
     conf.http_api.enabled && conf.http_server.enabled && conf.api_shares_http_port()
@@ -470,8 +512,8 @@ async fn name_peer(mut request: Request, next: Next) -> Response {
 }
 
 /// Binds the API and console ports.
-async fn listen_control(conf: &Conf, state: Arc<ApiState>) -> Result<(), StartError> {
-    let api = headwater_api::router(state.clone());
+async fn listen_control(conf: &Conf, state: Arc<ApiState>, rtc: Router) -> Result<(), StartError> {
+    let api = headwater_api::router(state.clone()).merge(rtc.clone());
     let bind = async |addr, service, directive, tls, router| {
         http::serve(addr, tls, router).await.map_err(|e| PortError::new(addr, service, directive, e))
     };
@@ -488,7 +530,7 @@ async fn listen_control(conf: &Conf, state: Arc<ApiState>) -> Result<(), StartEr
         bind(address(&conf.exporter.listen), "the exporter", "exporter.listen", None, api.clone()).await?;
     }
     if conf.console.enabled {
-        let router = console::router().merge(headwater_api::paths(state));
+        let router = console::router().merge(headwater_api::paths(state)).merge(rtc);
         bind(address(&conf.console.listen), "the console", "console.listen", None, router.clone()).await?;
         if conf.console.https.enabled {
             let tls =

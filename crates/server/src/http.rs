@@ -1,4 +1,5 @@
 use axum::Router;
+use axum::extract::ConnectInfo;
 use headwater_api::Peer;
 use headwater_web::{Answering, Protocol};
 use http::Request;
@@ -74,6 +75,7 @@ async fn connection(
 ) {
     let answer = move |mut request: Request<Incoming>| -> Answering {
         request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(ConnectInfo(peer));
         let answer = router.clone().oneshot(request);
         Box::pin(async {
             let Ok(response) = answer.await;

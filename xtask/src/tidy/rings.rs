@@ -48,6 +48,7 @@ pub(super) const CRATES: &[(&str, Kind)] = &[
     ("rtmp", Kind::Gateway),
     ("httplive", Kind::Gateway),
     ("hls", Kind::Gateway),
+    ("webrtc", Kind::Gateway),
     ("record", Kind::Service),
     ("stats", Kind::Service),
     ("api", Kind::Service),

@@ -29,19 +29,19 @@ section! {
         /// Also keep the unresolved name.
         keep_api_domain: bool = OnlyOn, "off", "C", S;
         /// ECDSA (else RSA) DTLS certificate.
-        ecdsa: bool = UnlessOff, "on", "R", S;
+        ecdsa: bool = UnlessOff, "on", "R", S.not_yet();
         /// Default for SRTP on play (query `encrypt` overrides).
-        encrypt: bool = UnlessOff, "on", "C", S;
+        encrypt: bool = UnlessOff, "on", "C", S.not_yet();
         /// Number of SO_REUSEPORT UDP listeners.
-        reuseport: u32 = Int(""), "1", "R", S;
+        reuseport: u32 = Int(""), "1", "R", S.not_yet();
         /// Merge NALUs into one RTP payload (RTMP to RTC).
-        merge_nalus: bool = OnlyOn, "off", "C", S;
+        merge_nalus: bool = OnlyOn, "off", "C", S.not_yet();
     }
     blocks {
         /// ICE-TCP.
         tcp: RtcTcp = X.open();
         /// Plaintext copy for debugging.
-        black_hole: BlackHole = S.open();
+        black_hole: BlackHole = S.open().not_yet();
     }
     accepts {
         /// Belongs to an older release.
@@ -80,19 +80,19 @@ section! {
         /// Allow WebRTC on the vhost.
         enabled: bool = OnlyOn, "off", "C", S;
         /// Ask for lost packets again, and answer such requests (NACK).
-        nack: bool = UnlessOff, "on", "C", S.formerly(&["vhost.nack.enabled"]);
+        nack: bool = UnlessOff, "on", "C", S.formerly(&["vhost.nack.enabled"]).not_yet();
         /// Share packet buffers in the NACK ring.
-        nack_no_copy: bool = UnlessOff, "on", "C", S.formerly(&["vhost.nack.no_copy"]);
+        nack_no_copy: bool = UnlessOff, "on", "C", S.formerly(&["vhost.nack.no_copy"]).not_yet();
         /// Transport-wide congestion feedback.
-        twcc: bool = UnlessOff, "on", "C", S.formerly(&["vhost.twcc.enabled"]);
+        twcc: bool = UnlessOff, "on", "C", S.formerly(&["vhost.twcc.enabled"]).not_yet();
         /// Session dies after this long without packets.
         stun_timeout: Duration = Seconds, "30", "C", S;
         /// Strict STUN validation.
-        stun_strict_check: bool = OnlyOn, "off", "C", S;
+        stun_strict_check: bool = OnlyOn, "off", "C", S.not_yet();
         /// Role when the offer is actpass.
-        dtls_role: String = Choice(&["passive", "active"]), "passive", "C", S;
+        dtls_role: String = Choice(&["passive", "active"]), "passive", "C", S.not_yet();
         /// DTLS version.
-        dtls_version: String = Choice(&["auto", "dtls1.0", "dtls1.2"]), "auto", "C", S;
+        dtls_version: String = Choice(&["auto", "dtls1.0", "dtls1.2"]), "auto", "C", S.not_yet();
         /// Drop received RTP with this payload type; 0 none.
         drop_for_pt: u32 = Int(""), "0", "C", S;
         /// Bridge RTMP to RTC (AAC to Opus). Off + RTMP-only stream = play refused.
@@ -100,7 +100,7 @@ section! {
         /// Keep B-frames when bridging.
         keep_bframe: bool = OnlyOn, "off", "C", S;
         /// Keep H.264 SEI NALUs.
-        keep_avc_nalu_sei: bool = UnlessOff, "on", "C", S;
+        keep_avc_nalu_sei: bool = UnlessOff, "on", "C", S.not_yet();
         /// Opus bitrate; outside 8000..320000 resets to default.
         opus_bitrate: u32 = Int("bit/s"), "48000", "C", S.range(8000.0, 320_000.0);
         /// Bridge RTC to RTMP (Opus to AAC).
@@ -110,9 +110,9 @@ section! {
         /// AAC bitrate; same range rule.
         aac_bitrate: u32 = Int("bit/s"), "48000", "C", X.range(8000.0, 320_000.0);
         /// Keep the SSRC of the publisher towards players.
-        keep_original_ssrc: bool = OnlyOn, "off", "C", X.later();
+        keep_original_ssrc: bool = OnlyOn, "off", "C", X.later().not_yet();
         /// Start with the bitrate that the offer names.
-        init_rate_from_sdp: bool = OnlyOn, "off", "C", X.later();
+        init_rate_from_sdp: bool = OnlyOn, "off", "C", X.later().not_yet();
     }
     accepts {
         /// Legacy; rewritten to keep_bframe (`keep` to on, else off).

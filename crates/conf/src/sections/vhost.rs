@@ -23,7 +23,7 @@ section! {
         /// Per-vhost SRT.
         srt: VhostSrt = X;
         /// Per-vhost WebRTC.
-        rtc: VhostRtc = S;
+        rtc: VhostRtc = S.served();
         /// Per-vhost RTSP.
         rtsp: VhostRtsp = X.later();
         /// Edge / origin cluster.

@@ -1,0 +1,341 @@
+//! Publishing: a peer's packets to frames of a stream, and the packets themselves to viewers of the same kind.
+
+use crate::egress::codec;
+use crate::engine::{Engine, Outbox};
+use crate::packetlog::{Burst, Packet};
+use crate::red;
+use crate::source::{Before, Source, clock_rate};
+use bytes::Bytes;
+use headwater_conf::VhostRtc;
+use headwater_hub::{Publisher, Session, Stream, Tracks};
+use headwater_media::{Codec, Kind, Time, Track};
+use headwater_rtp::{
+    Clock, Depacketizer, Event as Unpacked, Format, Incoming, Limits, Ordered, Reorder,
+    Source as ClockSource, Unit, ntp_from_micros,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use str0m::Event;
+use str0m::format::PayloadParams;
+use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Pt, Rid};
+use str0m::rtp::{RtpPacket, Ssrc};
+
+/// How long a lost packet is waited for: two round trips of a bad path, in which it is asked for again.
+const WAIT: Time = Time::from_millis(400);
+
+/// Packets held back behind a lost one.
+const HELD_MAX: usize = 2048;
+
+/// How long a publisher is left alone after it was asked for a key frame: requests of many viewers become one.
+const KEY_FRAME_REST: Duration = Duration::from_millis(500);
+
+/// Packets of one frame that are kept for viewers; a frame with more goes to them incomplete.
+const BURST_MAX: usize = 4096;
+
+/// Seconds between NTP's epoch (1900) and Unix's.
+const NTP_TO_UNIX: Duration = Duration::from_secs(2_208_988_800);
+
+/// A publisher's side of a session.
+pub(crate) struct Ingest {
+    stream: Arc<Stream>,
+    publisher: Option<Publisher>,
+    source: Option<Arc<Source>>,
+    /// What was agreed on: payload types with their formats.
+    formats: Vec<(Mid, Pt, Format)>,
+    /// Payload types of redundant sound, with the format inside.
+    redundant: Vec<(Pt, Format)>,
+    lanes: HashMap<Ssrc, Lane>,
+    clock: Clock,
+    began: Option<Instant>,
+    /// `pli_for_rtmp`, when frames go to outputs that need regular key frames.
+    refresh: Option<Duration>,
+    /// `drop_for_pt`.
+    ignored: Option<Pt>,
+    asked: Option<Instant>,
+    wanted: bool,
+    events: Vec<Unpacked>,
+}
+
+/// One source of packets.
+struct Lane {
+    mid: Mid,
+    rid: Option<Rid>,
+    format: Format,
+    reorder: Reorder<Arrived>,
+    depacketizer: Depacketizer,
+    clock: ClockSource,
+    /// Packets of the frame that is being put together.
+    packets: Vec<Packet>,
+    before: Before,
+}
+
+/// A packet, without what it no longer needs.
+#[derive(Debug)]
+struct Arrived {
+    timestamp: u32,
+    marker: bool,
+    payload: Bytes,
+}
+
+impl Lane {
+    /// Takes a packet; of a redundant one, what it brings along fills gaps.
+    fn push(&mut self, arrival: Time, packet: &RtpPacket, redundant: bool) {
+        let (sequence, timestamp) = (packet.header.sequence_number, packet.header.timestamp);
+        let marker = packet.header.marker;
+        let payload = Bytes::from_owner(packet.payload.clone());
+        if !redundant {
+            self.reorder.push(arrival, sequence, Arrived { timestamp, marker, payload });
+            return;
+        }
+        for block in red::split(&payload).into_iter().flatten() {
+            let arrived = Arrived {
+                timestamp: timestamp.wrapping_sub(block.offset),
+                marker: marker && block.age == 0,
+                payload: block.payload,
+            };
+            self.reorder.push(arrival, sequence.wrapping_sub(block.age), arrived);
+        }
+    }
+}
+
+impl Ingest {
+    pub(crate) fn new(stream: Arc<Stream>, settings: &VhostRtc) -> Ingest {
+        let ignored = u8::try_from(settings.drop_for_pt).ok().filter(|&pt| pt > 0);
+        Ingest {
+            stream,
+            publisher: None,
+            source: None,
+            formats: Vec::new(),
+            redundant: Vec::new(),
+            lanes: HashMap::new(),
+            clock: Clock::new(),
+            began: None,
+            refresh: settings.rtc_to_rtmp.then_some(settings.pli_for_rtmp),
+            ignored: ignored.map(Pt::from),
+            asked: None,
+            wanted: false,
+            events: Vec::new(),
+        }
+    }
+
+    /// Takes a media section of the answer.
+    pub(crate) fn media(&mut self, mid: Mid, _kind: MediaKind, params: &[PayloadParams]) {
+        let formats = params.iter().filter_map(|params| Some((mid, params.pt(), format(codec(params)?)?)));
+        self.formats.extend(formats);
+        let redundant = params.iter().filter_map(|params| Some((params.red()?, format(codec(params)?)?)));
+        self.redundant.extend(redundant);
+    }
+
+    /// Whether nothing was agreed on.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.formats.is_empty()
+    }
+
+    /// Takes possession of the stream; its packets go to `source` as they are.
+    pub(crate) fn publish(&mut self, session: &Arc<Session>, source: Arc<Source>) -> Result<(), String> {
+        let publisher = self.stream.publish(session).map_err(|busy| busy.to_string())?;
+        let has = |track| self.formats.iter().any(|(_, _, format)| track_of(format.codec()) == track);
+        publisher.announce(Tracks { audio: has(Track::Audio), video: has(Track::Video) });
+        self.publisher = Some(publisher);
+        self.source = Some(source);
+        self.wanted = true;
+        Ok(())
+    }
+
+    pub(crate) fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    /// A viewer needs a key frame, or a frame was lost.
+    pub(crate) fn want_key_frame(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Takes an event of the state machine.
+    pub(crate) fn take(
+        &mut self,
+        engine: &mut Engine,
+        out: &mut Outbox,
+        now: Instant,
+        event: Event,
+    ) -> Result<(), String> {
+        match event {
+            Event::RtpPacket(packet) => self.packet(engine, out, now, packet),
+            Event::SenderFeedback(report) => {
+                let info = &report.sender_info;
+                if let Some(lane) = self.lanes.get(&info.ssrc) {
+                    self.clock.report(lane.clock, ntp(info.ntp_time), info.rtp_time.numer() as u32);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn packet(
+        &mut self,
+        engine: &mut Engine,
+        out: &mut Outbox,
+        now: Instant,
+        packet: RtpPacket,
+    ) -> Result<(), String> {
+        let (ssrc, pt) = (packet.header.ssrc, packet.header.payload_type);
+        if self.publisher.is_none() || self.ignored == Some(pt) {
+            return Ok(());
+        }
+        if !self.lanes.contains_key(&ssrc) && !self.add_lane(engine, out, ssrc, pt)? {
+            return Ok(());
+        }
+        let arrival = Time::from(now.duration_since(*self.began.get_or_insert(now)));
+        let redundant = self.redundant.iter().any(|(agreed, _)| *agreed == pt);
+        if let Some(lane) = self.lanes.get_mut(&ssrc) {
+            lane.push(arrival, &packet, redundant);
+        }
+        self.release(ssrc, arrival, now);
+        self.ask(engine, out, now)
+    }
+
+    /// A source that was not heard before. False for one that nothing was agreed on for.
+    fn add_lane(
+        &mut self,
+        engine: &mut Engine,
+        out: &mut Outbox,
+        ssrc: Ssrc,
+        pt: Pt,
+    ) -> Result<bool, String> {
+        let plain = self.formats.iter().map(|(_, agreed, format)| (*agreed, *format));
+        let Some((_, format)) = plain.chain(self.redundant.iter().copied()).find(|(agreed, _)| *agreed == pt)
+        else {
+            return Ok(false);
+        };
+        let place = |rtc: &mut str0m::Rtc| {
+            rtc.direct_api().stream_rx(&ssrc).map(|stream| (stream.mid(), stream.rid()))
+        };
+        let Some((mid, rid)) = engine.change(out, place).map_err(|error| error.to_string())? else {
+            return Ok(false);
+        };
+        let lane = Lane {
+            mid,
+            rid,
+            format,
+            reorder: Reorder::new(Limits { packets: HELD_MAX, wait: WAIT }),
+            depacketizer: Depacketizer::new(format),
+            clock: self.clock.add(clock_rate(format.codec())),
+            packets: Vec::new(),
+            before: Before::default(),
+        };
+        self.lanes.insert(ssrc, lane);
+        Ok(true)
+    }
+
+    /// Gives on what has its turn.
+    fn release(&mut self, ssrc: Ssrc, arrival: Time, now: Instant) {
+        loop {
+            let Some(lane) = self.lanes.get_mut(&ssrc) else { return };
+            let (sequence, packet) = match lane.reorder.pop(arrival) {
+                Some(Ordered::Packet(sequence, packet)) => (sequence, packet),
+                Some(Ordered::Lost(..)) => continue,
+                None => return,
+            };
+            let Arrived { timestamp, marker, payload } = packet;
+            if lane.packets.len() < BURST_MAX && !payload.is_empty() {
+                lane.packets.push(Packet { payload: Arc::from(&payload[..]), marker, sequence });
+            }
+            let mut events = std::mem::take(&mut self.events);
+            lane.depacketizer.push(&Incoming { sequence, timestamp, marker, payload }, &mut events);
+            for event in events.drain(..) {
+                self.unpacked(ssrc, event, arrival, now);
+            }
+            self.events = events; // its room is used again
+        }
+    }
+
+    fn unpacked(&mut self, ssrc: Ssrc, event: Unpacked, arrival: Time, now: Instant) {
+        match event {
+            Unpacked::Unit(unit) => self.unit(ssrc, unit, arrival, now),
+            Unpacked::Dropped { why, .. } => {
+                tracing::debug!(stream = %self.stream.name(), %why, "a frame from WebRTC was not whole");
+                self.wanted = true;
+                if let Some(lane) = self.lanes.get_mut(&ssrc) {
+                    lane.packets.clear();
+                }
+            }
+            Unpacked::Lost { packets } => {
+                tracing::debug!(stream = %self.stream.name(), packets, "packets from WebRTC are lost");
+            }
+        }
+    }
+
+    fn unit(&mut self, ssrc: Ssrc, unit: Unit, arrival: Time, now: Instant) {
+        let Some(lane) = self.lanes.get_mut(&ssrc) else { return };
+        let codec = lane.format.codec();
+        let time = self.clock.time(lane.clock, unit.timestamp, arrival);
+        if unit.kind != Kind::Config {
+            let track = track_of(codec);
+            let key = track == Track::Video && unit.kind == Kind::Key;
+            let packets = std::mem::take(&mut lane.packets);
+            // The moment on the publisher's timeline, so that sound and pictures of viewers are in step.
+            let early = (arrival - time).duration();
+            let wallclock = now.checked_sub(early).unwrap_or(now);
+            let redundant = lane.before.redundant(codec, unit.timestamp, &packets);
+            let burst = Burst { track, codec, key, redundant, time: unit.timestamp, wallclock, packets };
+            if let Some(source) = &self.source {
+                source.log.push(burst);
+            }
+        }
+        if let Some(publisher) = &self.publisher {
+            publisher.push(unit.into_frame(codec, time));
+        }
+    }
+
+    /// Asks for a key frame when somebody needs one, not too often.
+    fn ask(&mut self, engine: &mut Engine, out: &mut Outbox, now: Instant) -> Result<(), String> {
+        let since = self.asked.map_or(Duration::MAX, |asked| now.duration_since(asked));
+        let due = self.refresh.is_some_and(|refresh| since >= refresh);
+        if !(self.wanted || due) || since < KEY_FRAME_REST {
+            return Ok(());
+        }
+        self.asked = Some(now);
+        self.wanted = false;
+        let video = self.lanes.values().filter(|lane| track_of(lane.format.codec()) == Track::Video);
+        let places: Vec<_> = video.map(|lane| (lane.mid, lane.rid)).collect();
+        for (mid, rid) in places {
+            let request = |rtc: &mut str0m::Rtc| {
+                if let Some(stream) = rtc.direct_api().stream_rx_by_mid(mid, rid) {
+                    stream.request_keyframe(KeyframeRequestKind::Pli);
+                }
+            };
+            engine.change(out, request).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+}
+
+/// How a codec comes from WebRTC publishers.
+fn format(codec: Codec) -> Option<Format> {
+    Some(match codec {
+        Codec::H264 => Format::H264 { single: false },
+        Codec::Hevc => Format::Hevc,
+        Codec::Av1 => Format::Av1,
+        Codec::Vp9 => Format::Vp9 { flexible: true },
+        Codec::Vp8 => Format::Vp8,
+        Codec::Opus => Format::Opus,
+        Codec::G711A => Format::G711A,
+        Codec::G711U => Format::G711U,
+        Codec::Aac | Codec::Mp3 | Codec::Script => return None,
+    })
+}
+
+fn track_of(codec: Codec) -> Track {
+    match codec {
+        Codec::H264 | Codec::Hevc | Codec::Av1 | Codec::Vp9 | Codec::Vp8 => Track::Video,
+        _ => Track::Audio,
+    }
+}
+
+/// The sender's wall clock as sender reports write it.
+fn ntp(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default() + NTP_TO_UNIX;
+    ntp_from_micros(u64::try_from(since.as_micros()).unwrap_or(0))
+}

@@ -1,0 +1,164 @@
+//! WebRTC: WHIP in, WHEP out, on one UDP port for all workers.
+//!
+//! The protocol itself (ICE, DTLS, SRTP, RTCP) is str0m's, driven by [`engine`] alone. What is here is the socket
+//! side, the ties to the hub, and signalling over HTTP ([`router`]): WHIP (RFC 9725), WHEP (draft-ietf-wish-whep) and
+//! SRS's JSON calls.
+//!
+//! A stream is made into RTP packets once ([`source`], [`packetlog`]); a viewer is a position in them with numbers and
+//! keys of its own. A session lives on the worker that its peer's first packet reached, for life.
+//!
+//! Bounds stand beside what they bound: sessions that wait in [`registry`], packets in [`packetlog`], queues to
+//! connections in [`tcp`].
+
+mod answer;
+mod candidates;
+mod egress;
+mod engine;
+mod ingest;
+mod negotiate;
+mod packetlog;
+mod peer;
+mod port;
+mod red;
+mod registry;
+mod signal;
+mod socket;
+mod source;
+mod status;
+mod tcp;
+
+pub use signal::{router, sessions};
+
+use headwater_conf::Conf;
+use headwater_convert::Conversions;
+use headwater_hub::{Admission, Hub, Stream, Workers};
+use parking_lot::Mutex;
+use registry::Registry;
+use source::{Source, Sources};
+use status::Status;
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, OnceLock};
+use str0m::config::DtlsCert;
+use tokio::runtime::Handle;
+
+/// Bits a second of converted sound where no vhost says otherwise.
+const OPUS_BITRATE: u32 = 48_000;
+
+/// Failed sessions whose reasons are remembered for the API.
+const FAILED_MAX: usize = 64;
+
+/// What SRS's JSON calls tell of the server.
+#[derive(Clone, Debug, Default)]
+pub struct Identity {
+    /// `server`.
+    pub server: String,
+    /// `service`.
+    pub service: String,
+    /// `pid`.
+    pub pid: String,
+}
+
+/// The WebRTC gateway of a server.
+pub struct WebRtc {
+    hub: Arc<Hub>,
+    conf: Arc<Conf>,
+    admission: Arc<dyn Admission>,
+    runtime: Handle,
+    conversions: Conversions,
+    pub(crate) registry: Arc<Registry>,
+    sources: Sources,
+    failed: Mutex<VecDeque<Arc<Status>>>,
+    /// One for the process: clients learn its fingerprint from each answer.
+    certificate: OnceLock<Option<DtlsCert>>,
+    pub(crate) identity: Identity,
+    udp: AtomicU16,
+    tcp: AtomicU16,
+}
+
+impl std::fmt::Debug for WebRtc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WebRtc").field("registry", &self.registry).finish_non_exhaustive()
+    }
+}
+
+impl WebRtc {
+    /// A gateway of `hub`. Frames become packets on `runtime`, which is not one of the media workers'.
+    pub fn new(
+        hub: Arc<Hub>,
+        admission: Arc<dyn Admission>,
+        conf: Arc<Conf>,
+        runtime: Handle,
+        identity: Identity,
+    ) -> Arc<WebRtc> {
+        Arc::new(WebRtc {
+            hub,
+            conf,
+            admission,
+            conversions: Conversions::new(runtime.clone()),
+            runtime,
+            registry: Arc::default(),
+            sources: Sources::default(),
+            failed: Mutex::default(),
+            certificate: OnceLock::new(),
+            identity,
+            udp: AtomicU16::new(0),
+            tcp: AtomicU16::new(0),
+        })
+    }
+
+    /// Listens on the UDP port of `rtc_server.listen` with a socket in every worker, and on its TCP port when
+    /// `rtc_server.tcp` is on. The ports bound.
+    ///
+    /// Fails when a port is taken.
+    pub fn listen(self: &Arc<Self>, workers: &Workers) -> io::Result<(u16, Option<u16>)> {
+        let conf = &self.conf.rtc_server;
+        let (udp, sockets) = socket::bind(conf.listen, workers.count())?;
+        for (worker, socket) in sockets.into_iter().enumerate() {
+            let gateway = self.clone();
+            workers
+                .run(worker, Box::new(move || drop(tokio::task::spawn_local(port::run(gateway, socket)))))?;
+        }
+        self.udp.store(udp, Ordering::Relaxed);
+        if !conf.tcp.enabled {
+            return Ok((udp, None));
+        }
+        let addr = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), conf.tcp.listen);
+        let bound = workers.listen(addr, Arc::new(|connection| Box::pin(tcp::serve(connection))))?;
+        self.tcp.store(bound.port(), Ordering::Relaxed);
+        Ok((udp, Some(bound.port())))
+    }
+
+    /// The ports that answers name, by `rtc_server.protocol`.
+    fn ports(&self) -> answer::Ports {
+        let protocol = self.conf.rtc_server.protocol.as_str();
+        let bound = |port: &AtomicU16| Some(port.load(Ordering::Relaxed)).filter(|&port| port > 0);
+        answer::Ports {
+            udp: bound(&self.udp).filter(|_| protocol != "tcp"),
+            tcp: bound(&self.tcp).filter(|_| protocol != "udp"),
+        }
+    }
+
+    fn source(&self, stream: &Arc<Stream>) -> Arc<Source> {
+        let rtc = self.conf.vhost(stream.name().vhost()).map(|vhost| &vhost.rtc);
+        let bitrate = rtc.map_or(OPUS_BITRATE, |rtc| rtc.opus_bitrate);
+        let opus = |stream: &Arc<Stream>| self.conversions.opus(stream, bitrate);
+        self.sources.open(stream, &self.runtime, opus, rtc.is_some_and(|rtc| rtc.keep_bframe))
+    }
+
+    /// Keeps the status of a session that failed, for whoever asks why.
+    fn remember(&self, status: &Arc<Status>) {
+        let mut failed = self.failed.lock();
+        if failed.len() >= FAILED_MAX {
+            failed.pop_front();
+        }
+        failed.push_back(status.clone());
+    }
+
+    /// Sessions that failed lately, oldest first.
+    fn failures(&self) -> Vec<Arc<Status>> {
+        self.failed.lock().iter().cloned().collect()
+    }
+}

@@ -1,0 +1,214 @@
+//! A stream as RTP packets: made once, read by every worker that has viewers of it.
+
+use headwater_media::{Codec, Track};
+use parking_lot::Mutex;
+use slab::Slab;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+/// Most payload bytes kept for newcomers and for workers that are behind: 16 MiB, a GOP of eight seconds at 16 Mb/s.
+/// Beyond it newcomers wait for the next key frame, and a worker that is further behind loses the oldest frames.
+const BYTES_MAX: usize = 16 << 20;
+
+/// Most frames kept, for streams of tiny ones.
+const FRAMES_MAX: usize = 4096;
+
+/// Frames before the key frame that are kept for workers on their way to them.
+const READ_BEHIND: usize = 256;
+
+/// One packet, the same for all viewers but for the numbers that are each viewer's own.
+#[derive(Clone, Debug)]
+pub(crate) struct Packet {
+    pub(crate) payload: Arc<[u8]>,
+    /// Last of its frame (video), first after silence (audio).
+    pub(crate) marker: bool,
+    /// Place in its track; a gap is a packet that was lost on its way in.
+    pub(crate) sequence: u64,
+}
+
+/// The packets of one frame.
+#[derive(Clone, Debug)]
+pub(crate) struct Burst {
+    pub(crate) track: Track,
+    pub(crate) codec: Codec,
+    /// Whether a decoder can start here.
+    pub(crate) key: bool,
+    /// The packet with the one before it (sound), for viewers on a bad path.
+    pub(crate) redundant: Option<Arc<[u8]>>,
+    /// In ticks of the codec's RTP clock.
+    pub(crate) time: u32,
+    /// When it was made, on one line for both tracks: what sender reports tell.
+    pub(crate) wallclock: Instant,
+    pub(crate) packets: Vec<Packet>,
+}
+
+impl Burst {
+    fn bytes(&self) -> usize {
+        self.packets.iter().map(|packet| packet.payload.len()).sum()
+    }
+
+    fn begins(&self) -> bool {
+        self.track == Track::Video && self.key
+    }
+}
+
+/// The newest frames of a stream as packets, back to the last key frame.
+#[derive(Debug, Default)]
+pub(crate) struct PacketLog {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    bursts: VecDeque<Arc<Burst>>,
+    /// Position of the first.
+    first: u64,
+    bytes: usize,
+    /// Position of the newest key frame.
+    key: Option<u64>,
+    readers: Slab<Option<Waker>>,
+}
+
+impl PacketLog {
+    /// Appends a frame and wakes the workers.
+    pub(crate) fn push(&self, burst: Burst) {
+        let mut state = self.state.lock();
+        if burst.begins() {
+            state.key = Some(state.head());
+        }
+        state.bytes += burst.bytes();
+        state.bursts.push_back(Arc::new(burst));
+        state.trim();
+        state.wake();
+    }
+
+    /// Forgets what newcomers would begin with: another publisher comes, or none.
+    pub(crate) fn clear(&self) {
+        let mut state = self.state.lock();
+        state.key = None;
+        state.trim();
+    }
+
+    /// A reader of what comes from now on.
+    pub(crate) fn reader(self: &Arc<Self>) -> PacketReader {
+        let mut state = self.state.lock();
+        let (at, key) = (state.head(), state.readers.insert(None));
+        PacketReader { log: self.clone(), at, key }
+    }
+}
+
+impl State {
+    fn head(&self) -> u64 {
+        self.first + self.bursts.len() as u64
+    }
+
+    /// Before the newest key frame nothing is worth keeping: workers read within milliseconds, and one that does not
+    /// is better off at the key frame.
+    fn trim(&mut self) {
+        let live = self.key.unwrap_or(self.head());
+        while let Some(oldest) = self.bursts.front() {
+            let old = self.first < live && self.bursts.len() > READ_BEHIND;
+            if !old && self.bytes <= BYTES_MAX && self.bursts.len() <= FRAMES_MAX {
+                break;
+            }
+            self.bytes -= oldest.bytes();
+            self.bursts.pop_front();
+            self.first += 1;
+        }
+        self.key = self.key.filter(|&key| key >= self.first);
+    }
+
+    fn wake(&mut self) {
+        self.readers.iter_mut().filter_map(|(_, waker)| waker.take()).for_each(Waker::wake);
+    }
+}
+
+/// One worker's position in a stream's packets.
+#[derive(Debug)]
+pub(crate) struct PacketReader {
+    log: Arc<PacketLog>,
+    at: u64,
+    key: usize,
+}
+
+impl PacketReader {
+    /// The next frames.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Arc<Burst>>> {
+        let mut state = self.log.state.lock();
+        let head = state.head();
+        if self.at < head {
+            let skip = self.at.saturating_sub(state.first) as usize;
+            self.at = head;
+            return Poll::Ready(state.bursts.iter().skip(skip).cloned().collect());
+        }
+        if let Some(waker) = state.readers.get_mut(self.key) {
+            *waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// What a newcomer begins with: from the newest key frame up to this reader's position; without pictures, nothing.
+    pub(crate) fn backlog(&self) -> Vec<Arc<Burst>> {
+        let state = self.log.state.lock();
+        let Some(key) = state.key.filter(|&key| key < self.at) else { return Vec::new() };
+        let (from, to) = ((key - state.first) as usize, (self.at - state.first) as usize);
+        state.bursts.range(from..to).cloned().collect()
+    }
+}
+
+impl Drop for PacketReader {
+    fn drop(&mut self) {
+        self.log.state.lock().readers.try_remove(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn burst(track: Track, key: bool, time: u32) -> Burst {
+        let packets =
+            vec![Packet { payload: Arc::from(vec![0u8; 100]), marker: true, sequence: time.into() }];
+        let (codec, wallclock) = (Codec::H264, Instant::now());
+        Burst { track, codec, key, redundant: None, time, wallclock, packets }
+    }
+
+    fn times(bursts: &[Arc<Burst>]) -> Vec<u32> {
+        bursts.iter().map(|burst| burst.time).collect()
+    }
+
+    fn read(reader: &mut PacketReader) -> Vec<u32> {
+        match reader.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(bursts) => times(&bursts),
+            Poll::Pending => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn newcomers_begin_at_the_key_frame_and_join_where_the_worker_is() {
+        let log = Arc::<PacketLog>::default();
+        let mut reader = log.reader();
+        for (time, key) in [(0, true), (1, false), (2, true), (3, false)] {
+            log.push(burst(Track::Video, key, time));
+        }
+        assert!(reader.backlog().is_empty(), "the worker itself has read nothing yet");
+        assert_eq!(read(&mut reader), [0, 1, 2, 3]);
+        log.push(burst(Track::Audio, true, 4));
+        assert_eq!(times(&reader.backlog()), [2, 3]);
+        assert_eq!(read(&mut reader), [4]);
+        log.clear();
+        assert!(reader.backlog().is_empty() && read(&mut reader).is_empty());
+    }
+
+    #[test]
+    fn the_log_is_bounded() {
+        let log = Arc::<PacketLog>::default();
+        for time in 0..20_000 {
+            log.push(burst(Track::Video, time == 0, time));
+        }
+        let state = log.state.lock();
+        assert!(state.bursts.len() <= FRAMES_MAX && state.key.is_none());
+    }
+}

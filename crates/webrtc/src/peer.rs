@@ -1,0 +1,243 @@
+//! One session: its state machine, what it is for, and where its packets go.
+
+use crate::WebRtc;
+use crate::egress::Egress;
+use crate::engine::{Engine, Outbox};
+use crate::ingest::Ingest;
+use crate::packetlog::Burst;
+use crate::port::protocol_name;
+use crate::registry::Route;
+use crate::status::{Facts, Phase, Status, TrackFacts};
+use headwater_hub::{Session, StreamName};
+use smallvec::SmallVec;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use str0m::bwe::BweKind;
+use str0m::net::Protocol;
+use str0m::stats::{MediaEgressStats, MediaIngressStats, PeerStats};
+use str0m::{Event, IceConnectionState};
+
+/// A peer with its session.
+pub(crate) struct Peer {
+    pub(crate) engine: Engine,
+    /// What its last change made and nobody has sent yet.
+    pub(crate) outbox: Outbox,
+    pub(crate) session: Arc<Session>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) role: Role,
+    /// Our ICE user name.
+    pub(crate) ufrag: Box<str>,
+    /// What its maker proves itself with when it ends or changes the session.
+    pub(crate) token: Box<str>,
+    /// `stun_timeout`: how long it may be silent.
+    pub(crate) patience: Duration,
+    pub(crate) heard: Instant,
+    /// When it is looked at next.
+    pub(crate) scheduled: Option<Instant>,
+    /// The validated ways to the peer, newest last.
+    routes: SmallVec<[Route; 2]>,
+}
+
+/// What a session is for.
+pub(crate) enum Role {
+    Publish(Box<Ingest>),
+    Play(Box<Egress>),
+}
+
+/// What an event asks of others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wants {
+    /// A viewer needs a key frame.
+    pub(crate) key_frame: bool,
+}
+
+/// What signalling makes a peer of.
+pub(crate) struct Birth {
+    pub(crate) engine: Engine,
+    pub(crate) outbox: Outbox,
+    pub(crate) session: Arc<Session>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) role: Role,
+    pub(crate) ufrag: Box<str>,
+    pub(crate) token: Box<str>,
+    pub(crate) patience: Duration,
+}
+
+impl Peer {
+    pub(crate) fn new(birth: Birth, now: Instant) -> Peer {
+        let Birth { engine, outbox, session, status, role, ufrag, token, patience } = birth;
+        let routes = SmallVec::new();
+        Peer {
+            engine,
+            outbox,
+            session,
+            status,
+            role,
+            ufrag,
+            token,
+            patience,
+            heard: now,
+            scheduled: None,
+            routes,
+        }
+    }
+
+    /// Whether it has been silent for too long.
+    pub(crate) fn is_silent(&self, now: Instant) -> bool {
+        now.duration_since(self.heard) > self.patience
+    }
+
+    /// What silence means, by how far the session had come.
+    pub(crate) fn silence(&self) -> String {
+        let seconds = self.patience.as_secs();
+        match self.status.facts().phase {
+            Phase::Waiting | Phase::Connecting => format!(
+                "STUN requests came, but DTLS did not finish within {seconds} s: does a firewall let packets of more \
+                 than 1,000 bytes through, and did the answer reach the client whole?"
+            ),
+            Phase::Connected | Phase::Closed => {
+                format!("nothing was heard of the peer for {seconds} s (vhost.rtc.stun_timeout)")
+            }
+        }
+    }
+
+    /// Remembers a validated way to the peer, at most `max` of them.
+    pub(crate) fn learn(&mut self, route: &Route, max: usize) {
+        let same = |known: &Route| known.peer() == route.peer() && known.protocol() == route.protocol();
+        self.routes.retain(|known| !same(known));
+        if self.routes.len() >= max {
+            self.routes.remove(0);
+        }
+        self.routes.push(route.clone());
+    }
+
+    /// The way to an address, if it was validated.
+    pub(crate) fn route_to(&self, protocol: Protocol, peer: SocketAddr) -> Option<&Route> {
+        self.routes.iter().find(|route| route.peer() == peer && is_same(route.protocol(), protocol))
+    }
+
+    /// The addresses that lead here.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (Protocol, SocketAddr)> {
+        self.routes.iter().map(|route| (route.protocol(), route.peer()))
+    }
+
+    /// The stream it watches.
+    pub(crate) fn stream(&self) -> Option<&StreamName> {
+        match &self.role {
+            Role::Play(egress) => Some(egress.stream().name()),
+            Role::Publish(_) => None,
+        }
+    }
+
+    /// ICE and DTLS are through.
+    pub(crate) fn connected(&mut self) {
+        tracing::info!(cid = %self.session.id(), stream = %self.status.stream, kind = self.status.kind, "webrtc connected");
+        self.status.update(|facts| facts.phase = Phase::Connected);
+    }
+
+    /// A publisher takes possession of its stream. Fails when another was faster.
+    pub(crate) fn publish(&mut self, gateway: &WebRtc) -> Result<(), String> {
+        let Role::Publish(ingest) = &mut self.role else { return Ok(()) };
+        let source = gateway.source(ingest.stream());
+        ingest.publish(&self.session, source.clone())?;
+        let (registry, name, token) = (gateway.registry.clone(), self.ufrag.clone(), self.token.clone());
+        source.set_ask(Some(Box::new(move || {
+            registry.with(&name, &token, Box::new(Peer::ask_key_frame)).ok(); // it may have left meanwhile
+        })));
+        Ok(())
+    }
+
+    fn ask_key_frame(&mut self) -> Result<(), String> {
+        if let Role::Publish(ingest) = &mut self.role {
+            ingest.want_key_frame();
+        }
+        Ok(())
+    }
+
+    /// Takes an event of the state machine.
+    pub(crate) fn take(&mut self, now: Instant, event: Event) -> Result<Wants, String> {
+        match event {
+            Event::IceConnectionStateChange(state) => self.ice(state),
+            Event::KeyframeRequest(_) => return Ok(Wants { key_frame: true }),
+            Event::PeerStats(stats) => self.path(&stats),
+            Event::MediaIngressStats(stats) => self.status.update(|facts| received(facts, &stats)),
+            Event::MediaEgressStats(stats) => {
+                if let (Role::Play(egress), Some(loss)) = (&mut self.role, stats.loss) {
+                    egress.loses(loss);
+                }
+                self.status.update(|facts| sent(facts, &stats));
+            }
+            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
+                self.status.update(|facts| facts.estimate_bps = Some(estimate.as_u64()));
+            }
+            event => {
+                if let Role::Publish(ingest) = &mut self.role {
+                    ingest.take(&mut self.engine, &mut self.outbox, now, event)?;
+                }
+            }
+        }
+        Ok(Wants::default())
+    }
+
+    fn ice(&mut self, state: IceConnectionState) {
+        tracing::debug!(cid = %self.session.id(), ?state, "webrtc ice");
+    }
+
+    fn path(&mut self, stats: &PeerStats) {
+        let pair = stats.selected_candidate_pair.as_ref();
+        let remote = pair.map(|pair| format!("{} {}", protocol_name(pair.protocol), pair.remote.addr));
+        self.status.update(|facts| {
+            facts.remote = remote.or_else(|| facts.remote.take());
+            facts.rtt_ms = stats.rtt.map(|rtt| rtt.as_secs_f64() * 1e3).or(facts.rtt_ms);
+        });
+    }
+
+    /// Sends a viewer frames.
+    pub(crate) fn write(&mut self, now: Instant, bursts: &[Arc<Burst>]) -> Result<(), String> {
+        match &mut self.role {
+            Role::Play(egress) => egress.write(&mut self.engine, &mut self.outbox, now, bursts),
+            Role::Publish(_) => Ok(()),
+        }
+    }
+
+    /// Says goodbye; what it makes of it is in the outbox.
+    pub(crate) fn close(&mut self) {
+        self.engine.change(&mut self.outbox, |rtc| rtc.close().ok()).ok(); // a broken one cannot say goodbye
+    }
+}
+
+fn is_same(one: Protocol, other: Protocol) -> bool {
+    protocol_name(one) == protocol_name(other)
+}
+
+fn track(facts: &mut Facts, mid: String, rid: Option<String>) -> &mut TrackFacts {
+    let known = facts.tracks.iter().position(|track| track.mid == mid && track.rid == rid);
+    let at = known.unwrap_or_else(|| {
+        facts.tracks.push(TrackFacts { mid, rid, ..TrackFacts::default() });
+        facts.tracks.len() - 1
+    });
+    &mut facts.tracks[at] // found or pushed in the lines above
+}
+
+fn received(facts: &mut Facts, stats: &MediaIngressStats) {
+    let track = track(facts, stats.mid.to_string(), stats.rid.map(|rid| rid.to_string()));
+    track.packets = stats.packets;
+    track.bytes = stats.bytes;
+    track.loss = stats.loss;
+    track.nacks = stats.nacks;
+    track.plis = stats.plis;
+    track.firs = stats.firs;
+    track.jitter = Some(stats.jitter);
+}
+
+fn sent(facts: &mut Facts, stats: &MediaEgressStats) {
+    let track = track(facts, stats.mid.to_string(), stats.rid.map(|rid| rid.to_string()));
+    track.packets = stats.packets;
+    track.bytes = stats.bytes;
+    track.loss = stats.loss;
+    track.nacks = stats.nacks;
+    track.plis = stats.plis;
+    track.firs = stats.firs;
+    track.jitter = stats.remote.as_ref().map(|remote| remote.jitter);
+}

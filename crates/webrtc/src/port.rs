@@ -1,0 +1,464 @@
+//! One worker's sessions: packets to their state machines, what these make to the network, and the time.
+
+use crate::WebRtc;
+use crate::egress::Channel;
+use crate::engine::Datagram;
+use crate::packetlog::Burst;
+use crate::peer::{Peer, Role};
+use crate::registry::{Claim, INBOX_MAX, Order, Route};
+use crate::socket::{Inbound, Socket};
+use crate::status::Phase;
+use headwater_hub::StreamName;
+use slab::Slab;
+use smallvec::SmallVec;
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use str0m::Event;
+use str0m::ice::StunMessage;
+use str0m::net::{Protocol, Receive};
+use tokio::sync::{Notify, mpsc};
+
+/// Receive calls in a row before the worker's other tasks get their turn.
+const ROUNDS: usize = 16;
+
+/// Addresses that lead to one session: a phone that changes networks has two or three.
+const ADDRESSES_MAX: usize = 8;
+
+/// Least time between two ticks of a session, so that a state machine that asks for "now" cannot spin.
+const TICK_MIN: Duration = Duration::from_millis(1);
+
+/// How often every session is looked at for silence.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Our address as state machines know it. The true one differs from peer to peer (NAT, several networks) and is
+/// nothing to ICE-lite, which answers where requests come from.
+pub(crate) fn own_address(like: SocketAddr) -> SocketAddr {
+    let ip: IpAddr = match like.ip() {
+        IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
+        IpAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
+    };
+    SocketAddr::new(ip, 8000)
+}
+
+/// The sessions of one worker and its socket.
+pub(crate) struct Port {
+    gateway: Arc<WebRtc>,
+    worker: usize,
+    pub(crate) socket: Socket,
+    pub(crate) peers: Slab<Box<Peer>>,
+    addresses: HashMap<(Protocol, SocketAddr), usize>,
+    /// Ticks to come; one that a later change made void is found out when it is due.
+    ticks: BinaryHeap<Reverse<(Instant, usize)>>,
+    alarm: Rc<Notify>,
+    pub(crate) channels: HashMap<StreamName, Channel>,
+    /// To itself, for the tasks that it starts.
+    me: std::rc::Weak<RefCell<Port>>,
+}
+
+/// Runs a worker's share of the port for as long as the server lives.
+pub(crate) async fn run(gateway: Arc<WebRtc>, socket: std::net::UdpSocket) {
+    let socket = match Socket::new(socket) {
+        Ok(socket) => socket,
+        Err(error) => {
+            return tracing::error!(%error, "cannot serve WebRTC: registering the UDP socket failed");
+        }
+    };
+    let (sender, inbox) = mpsc::channel(INBOX_MAX);
+    let worker = gateway.registry.add_worker(sender);
+    let port = Rc::new_cyclic(|me| {
+        RefCell::new(Port {
+            gateway,
+            worker,
+            socket,
+            peers: Slab::new(),
+            addresses: HashMap::new(),
+            ticks: BinaryHeap::new(),
+            alarm: Rc::default(),
+            channels: HashMap::new(),
+            me: me.clone(),
+        })
+    });
+    share(&port);
+    tokio::join!(receive(port.clone()), obey(port.clone(), inbox), keep_time(port.clone()), look(port));
+}
+
+thread_local! {
+    /// The port of this worker, for connections that bring packets over TCP.
+    static PORT: RefCell<Option<std::rc::Weak<RefCell<Port>>>> = const { RefCell::new(None) };
+}
+
+fn share(port: &Rc<RefCell<Port>>) {
+    PORT.with(|own| *own.borrow_mut() = Some(Rc::downgrade(port)));
+}
+
+/// This worker's port, once it runs.
+pub(crate) fn own() -> Option<Rc<RefCell<Port>>> {
+    PORT.with(|own| own.borrow().as_ref()?.upgrade())
+}
+
+async fn receive(port: Rc<RefCell<Port>>) {
+    let mut inbound = Inbound::default();
+    loop {
+        readable(&port).await;
+        for _ in 0..ROUNDS {
+            let received = port.borrow().socket.receive(&mut inbound);
+            let Ok(count) = received else { break };
+            let now = Instant::now();
+            let mut port = port.borrow_mut();
+            for (bytes, route) in inbound.datagrams(count) {
+                port.packet(now, bytes, route);
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Waits without borrowing the port meanwhile.
+async fn readable(port: &Rc<RefCell<Port>>) {
+    let ready = std::future::poll_fn(|cx| port.borrow().socket.io().poll_recv_ready(cx)).await;
+    if ready.is_err() {
+        tokio::time::sleep(TICK_MIN).await;
+    }
+}
+
+async fn obey(port: Rc<RefCell<Port>>, mut inbox: mpsc::Receiver<Order>) {
+    while let Some(order) = inbox.recv().await {
+        port.borrow_mut().order(order);
+    }
+}
+
+async fn keep_time(port: Rc<RefCell<Port>>) {
+    let alarm = port.borrow().alarm.clone();
+    loop {
+        let next = port.borrow().ticks.peek().map(|Reverse((at, _))| *at);
+        match next {
+            Some(at) => {
+                tokio::select! {
+                    () = tokio::time::sleep_until(at.into()) => port.borrow_mut().tick(Instant::now()),
+                    () = alarm.notified() => {}
+                }
+            }
+            None => alarm.notified().await,
+        }
+    }
+}
+
+async fn look(port: Rc<RefCell<Port>>) {
+    let mut tick = tokio::time::interval(LOOK);
+    loop {
+        tick.tick().await;
+        port.borrow_mut().look(Instant::now());
+    }
+}
+
+impl Port {
+    /// Takes a packet from the network.
+    pub(crate) fn packet(&mut self, now: Instant, bytes: &[u8], route: Route) {
+        let known = self.addresses.get(&(route.protocol(), route.peer())).copied();
+        match stun_user(bytes) {
+            None => {
+                // Nothing but STUN is taken from an address that STUN has not validated.
+                if let Some(key) = known {
+                    self.deliver(key, now, bytes, &route);
+                }
+            }
+            Some(ufrag) => {
+                let same = |key: &usize| self.peers.get(*key).is_some_and(|peer| *peer.ufrag == *ufrag);
+                match known.filter(same) {
+                    Some(key) => self.deliver(key, now, bytes, &route),
+                    None => self.stranger(&ufrag, now, bytes, route),
+                }
+            }
+        }
+    }
+
+    /// A STUN request from an address that is new, or new to the session that it names.
+    fn stranger(&mut self, ufrag: &str, now: Instant, bytes: &[u8], route: Route) {
+        let registry = self.gateway.registry.clone();
+        let proven =
+            |peer: &Peer| parse(bytes, &route).is_some_and(|packet| peer.engine.accepts(now, packet));
+        match registry.claim(ufrag, self.worker, proven) {
+            Claim::Nobody => {}
+            Claim::Other(worker, key) if worker == self.worker => self.deliver(key, now, bytes, &route),
+            Claim::Other(worker, key) => {
+                registry.send(worker, Order::Packet { key, bytes: bytes.into(), route });
+            }
+            Claim::Yours(peer) => {
+                let key = self.adopt(peer);
+                registry.settle(ufrag, self.worker, key);
+                self.deliver(key, now, bytes, &route);
+            }
+        }
+    }
+
+    fn adopt(&mut self, peer: Box<Peer>) -> usize {
+        let session = peer.session.clone();
+        let key = self.peers.insert(peer);
+        let (me, id) = (self.me.clone(), session.id());
+        tokio::task::spawn_local(async move {
+            session.kicked().await;
+            let Some(port) = me.upgrade() else { return };
+            let mut port = port.borrow_mut();
+            if port.peers.get(key).is_some_and(|peer| peer.session.id() == id) {
+                port.end(key, None);
+            }
+        });
+        key
+    }
+
+    /// Gives a packet to the session it belongs to.
+    fn deliver(&mut self, key: usize, now: Instant, bytes: &[u8], route: &Route) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Some(packet) = parse(bytes, route) else { return };
+        let stun = is_stun(bytes);
+        if stun {
+            let again = parse(bytes, route);
+            if !again.is_some_and(|packet| peer.engine.accepts(now, packet)) {
+                return;
+            }
+            peer.status.tried(protocol_name(route.protocol()), route.peer());
+        }
+        peer.heard = now;
+        peer.session.received.add(bytes.len() as u64);
+        let taken = peer.engine.receive(now, packet, &mut peer.outbox);
+        if stun {
+            self.learn(key, route);
+        }
+        self.follow_up(key, now, taken.map_err(|error| error.to_string()));
+    }
+
+    /// Remembers a validated address of a session.
+    fn learn(&mut self, key: usize, route: &Route) {
+        let address = (route.protocol(), route.peer());
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.learn(route, ADDRESSES_MAX);
+        self.addresses.insert(address, key);
+    }
+
+    /// After a change: events to the session's role, datagrams to the network, the next tick.
+    pub(crate) fn follow_up(&mut self, key: usize, now: Instant, outcome: Result<(), String>) {
+        let mut outcome = outcome;
+        for _ in 0..64 {
+            let Some(peer) = self.peers.get_mut(key) else { return };
+            let events = std::mem::take(&mut peer.outbox.events);
+            if events.is_empty() || outcome.is_err() {
+                break;
+            }
+            for event in events {
+                outcome = outcome.and_then(|()| self.happened(key, now, event));
+            }
+        }
+        self.flush(key);
+        let Some(peer) = self.peers.get(key) else { return };
+        match outcome {
+            Err(reason) => self.end(key, Some(&reason)),
+            Ok(()) if !peer.engine.is_alive() => self.end(key, None),
+            Ok(()) => self.schedule(key, now),
+        }
+    }
+
+    fn happened(&mut self, key: usize, now: Instant, event: Event) -> Result<(), String> {
+        let Some(peer) = self.peers.get_mut(key) else { return Ok(()) };
+        match event {
+            Event::Connected => {
+                peer.connected();
+                match &peer.role {
+                    Role::Publish(_) => peer.publish(&self.gateway)?,
+                    Role::Play(_) => self.join(key, now)?,
+                }
+            }
+            Event::Closed => return Ok(()),
+            event => {
+                let wants = peer.take(now, event)?;
+                if wants.key_frame
+                    && let Some(channel) = peer.stream().and_then(|name| self.channels.get(name))
+                {
+                    channel.want_key_frame();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A player is ready: it gets what newcomers get, and then what everybody gets.
+    fn join(&mut self, key: usize, now: Instant) -> Result<(), String> {
+        let Some(Role::Play(egress)) = self.peers.get_mut(key).map(|peer| &mut peer.role) else {
+            return Ok(());
+        };
+        let stream = egress.attach();
+        let name = stream.name().clone();
+        if !self.channels.contains_key(&name) {
+            let channel = Channel::open(&self.gateway, &stream, self.me.clone());
+            self.channels.insert(name.clone(), channel);
+        }
+        let Some(channel) = self.channels.get_mut(&name) else { return Ok(()) };
+        channel.viewers.push(key);
+        let backlog = channel.backlog();
+        if backlog.is_empty() {
+            channel.want_key_frame();
+        }
+        self.write(key, now, &backlog)
+    }
+
+    /// New frames of a stream, for all its viewers on this worker.
+    pub(crate) fn fan_out(&mut self, name: &StreamName, now: Instant, bursts: &[Arc<Burst>]) {
+        let Some(channel) = self.channels.get(name) else { return };
+        let viewers: SmallVec<[usize; 64]> = channel.viewers.iter().copied().collect();
+        for key in viewers {
+            let outcome = self.write(key, now, bursts);
+            self.follow_up(key, now, outcome);
+        }
+    }
+
+    fn write(&mut self, key: usize, now: Instant, bursts: &[Arc<Burst>]) -> Result<(), String> {
+        match self.peers.get_mut(key) {
+            Some(peer) => peer.write(now, bursts),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends what a session has made.
+    fn flush(&mut self, key: usize) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let mut datagrams = std::mem::take(&mut peer.outbox.datagrams);
+        let mut rest: &[Datagram] = &datagrams;
+        while let Some(first) = rest.first() {
+            let same = rest.iter().take_while(|d| d.to == first.to && d.protocol == first.protocol).count();
+            let (run, after) = rest.split_at(same);
+            let bytes: usize = run.iter().map(|datagram| datagram.bytes.len()).sum();
+            peer.session.sent.add(bytes as u64);
+            match peer.route_to(first.protocol, first.to) {
+                Some(Route::Tcp { connection, .. }) => crate::tcp::send(connection, run),
+                Some(Route::Udp { local, .. }) => self.socket.send(run, *local),
+                None => {} // an address that is no longer this session's
+            }
+            rest = after;
+        }
+        datagrams.clear();
+        peer.outbox.datagrams = datagrams; // its room is used again
+    }
+
+    fn schedule(&mut self, key: usize, now: Instant) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let due = peer.engine.deadline().max(now + TICK_MIN);
+        if peer.scheduled.is_some_and(|at| at <= due) {
+            return; // it will be looked at before
+        }
+        peer.scheduled = Some(due);
+        let first = self.ticks.peek().is_none_or(|Reverse((at, _))| due < *at);
+        self.ticks.push(Reverse((due, key)));
+        if first {
+            self.alarm.notify_one();
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        while let Some(Reverse((at, key))) = self.ticks.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.ticks.pop();
+            let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.scheduled == Some(at)) else {
+                continue;
+            };
+            peer.scheduled = None;
+            let outcome = match peer.engine.deadline() <= now {
+                true => peer.engine.tick(now, &mut peer.outbox).map_err(|error| error.to_string()),
+                false => Ok(()),
+            };
+            self.follow_up(key, now, outcome);
+        }
+    }
+
+    /// Ends sessions that have been silent for too long.
+    fn look(&mut self, now: Instant) {
+        let silent: SmallVec<[usize; 8]> =
+            self.peers.iter().filter(|(_, peer)| peer.is_silent(now)).map(|(key, _)| key).collect();
+        for key in silent {
+            let Some(peer) = self.peers.get(key) else { continue };
+            let reason = peer.silence();
+            self.end(key, Some(&reason));
+        }
+        if self.worker == 0 {
+            self.gateway.registry.sweep(now);
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        let now = Instant::now();
+        match order {
+            Order::Packet { key, bytes, route } => self.deliver(key, now, &bytes, &route),
+            Order::With { key, id, act } => {
+                let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.session.id() == id) else {
+                    return;
+                };
+                let old = peer.ufrag.clone();
+                let outcome = act(peer);
+                if peer.ufrag != old {
+                    self.gateway.registry.rename(&old, peer.ufrag.clone());
+                }
+                self.follow_up(key, now, outcome);
+            }
+        }
+    }
+
+    /// Ends a session, by its own wish or ours, or with the reason why it failed.
+    pub(crate) fn end(&mut self, key: usize, reason: Option<&str>) {
+        let Some(mut peer) = self.peers.try_remove(key) else { return };
+        for address in peer.addresses() {
+            self.addresses.remove(&address);
+        }
+        peer.close();
+        self.gateway.registry.remove(&peer.ufrag);
+        match reason {
+            Some(reason) => {
+                peer.session.fail();
+                peer.status.fail(reason);
+                self.gateway.remember(&peer.status);
+            }
+            None => {
+                tracing::info!(cid = %peer.session.id(), stream = %peer.status.stream, "webrtc session ended");
+                peer.status.update(|facts| facts.phase = Phase::Closed);
+            }
+        }
+        let goodbyes = std::mem::take(&mut peer.outbox.datagrams);
+        if let Some(Route::Udp { local, .. }) = goodbyes.first().and_then(|d| peer.route_to(d.protocol, d.to))
+        {
+            self.socket.send(&goodbyes, *local);
+        }
+        let Some(name) = peer.stream() else { return };
+        if let Some(channel) = self.channels.get_mut(name) {
+            channel.viewers.retain(|&viewer| viewer != key);
+            if channel.viewers.is_empty() {
+                self.channels.remove(name);
+            }
+        }
+    }
+}
+
+pub(crate) fn protocol_name(protocol: Protocol) -> &'static str {
+    if protocol == Protocol::Udp { "udp" } else { "tcp" }
+}
+
+fn is_stun(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|&first| first < 2) && bytes.len() >= 20
+}
+
+/// Our user name in a STUN binding request; `None` for everything else.
+fn stun_user(bytes: &[u8]) -> Option<String> {
+    if !is_stun(bytes) {
+        return None;
+    }
+    let message = StunMessage::parse(bytes).ok()?;
+    message.is_binding_request().then_some(())?;
+    message.split_username().map(|(local, _)| local.to_owned())
+}
+
+fn parse<'a>(bytes: &'a [u8], route: &Route) -> Option<Receive<'a>> {
+    Receive::new(route.protocol(), route.peer(), own_address(route.peer()), bytes).ok()
+}

@@ -1,0 +1,245 @@
+//! Who is where: sessions by their ICE user name, so that whichever worker a packet reaches finds its session.
+//!
+//! A session is made by the control side and waits here. The worker that gets its first valid STUN request takes it,
+//! and keeps it for life: the kernel sends the same pair of addresses to the same worker. When the peer's address
+//! changes, packets may reach another worker; that one passes them on.
+
+use crate::peer::Peer;
+use crate::status::Status;
+use headwater_hub::SessionId;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use str0m::net::Protocol;
+use tokio::sync::mpsc;
+
+/// Sessions that may wait for their first STUN request. The next one is refused: each holds some 40 KB.
+pub(crate) const WAITING_MAX: usize = 2048;
+
+/// Those of one address; a household behind one router.
+pub(crate) const WAITING_PER_ADDRESS: usize = 64;
+
+/// How long a session may wait for its first STUN request.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Orders and foreign packets that may wait for a worker. What comes beyond is dropped, as the network would.
+pub(crate) const INBOX_MAX: usize = 1024;
+
+/// What reaches a worker from outside its own socket.
+pub(crate) enum Order {
+    /// A packet of one of its sessions that reached another worker.
+    Packet { key: usize, bytes: Box<[u8]>, route: Route },
+    /// Something to do with one of its sessions, if it is still there.
+    With { key: usize, id: SessionId, act: Act },
+}
+
+/// What an [`Order::With`] does.
+pub(crate) type Act = Box<dyn FnOnce(&mut Peer) -> Result<(), String> + Send>;
+
+/// The way a packet came, and its answers go.
+#[derive(Clone, Debug)]
+pub(crate) enum Route {
+    /// From an address to one of ours, on the shared port.
+    Udp { peer: SocketAddr, local: Option<IpAddr> },
+    /// Over a connection of its own.
+    Tcp { peer: SocketAddr, connection: mpsc::Sender<bytes::Bytes> },
+}
+
+impl Route {
+    pub(crate) fn peer(&self) -> SocketAddr {
+        match self {
+            Route::Udp { peer, .. } | Route::Tcp { peer, .. } => *peer,
+        }
+    }
+
+    pub(crate) fn protocol(&self) -> Protocol {
+        match self {
+            Route::Udp { .. } => Protocol::Udp,
+            Route::Tcp { .. } => Protocol::Tcp,
+        }
+    }
+}
+
+/// Where a session is.
+enum Place {
+    Waiting(Box<Peer>),
+    /// Which worker, and its key there.
+    Worker(usize, usize),
+}
+
+struct Entry {
+    place: Place,
+    since: Instant,
+    from: IpAddr,
+    token: Box<str>,
+    /// The ICE user name it began with, which its URL tells for good.
+    name: Box<str>,
+    status: Arc<Status>,
+}
+
+/// All sessions of a server.
+#[derive(Default)]
+pub(crate) struct Registry {
+    entries: Mutex<HashMap<Box<str>, Entry>>,
+    workers: Mutex<Vec<mpsc::Sender<Order>>>,
+}
+
+/// What a worker is to do with a packet whose sender it does not know.
+pub(crate) enum Claim {
+    /// The session is yours from now on; say under which key.
+    Yours(Box<Peer>),
+    /// It is this worker's.
+    Other(usize, usize),
+    /// No session of ours, or one whose password the sender does not know.
+    Nobody,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("sessions", &self.entries.lock().len()).finish_non_exhaustive()
+    }
+}
+
+impl Registry {
+    /// Adds a worker's inbox; workers are numbered in the order of these calls.
+    pub(crate) fn add_worker(&self, inbox: mpsc::Sender<Order>) -> usize {
+        let mut workers = self.workers.lock();
+        workers.push(inbox);
+        workers.len() - 1
+    }
+
+    /// Lets a session wait for its peer. Refused, with the reason, when too many wait.
+    pub(crate) fn wait(&self, peer: Box<Peer>, from: IpAddr, now: Instant) -> Result<(), &'static str> {
+        let mut entries = self.entries.lock();
+        let waiting = || entries.values().filter(|entry| matches!(entry.place, Place::Waiting(_)));
+        if waiting().count() >= WAITING_MAX {
+            return Err("too many sessions wait for their first packet; try again in a moment");
+        }
+        if waiting().filter(|entry| entry.from == from).count() >= WAITING_PER_ADDRESS {
+            return Err("too many sessions of this address wait for their first packet; is UDP blocked?");
+        }
+        let (ufrag, token, status) = (peer.ufrag.clone(), peer.token.clone(), peer.status.clone());
+        let entry =
+            Entry { place: Place::Waiting(peer), since: now, from, token, name: ufrag.clone(), status };
+        entries.insert(ufrag, entry);
+        Ok(())
+    }
+
+    /// Whose packet this is, by the user name of a STUN request. A waiting session is given out only when `proven`
+    /// says that the sender knows its password.
+    pub(crate) fn claim(&self, ufrag: &str, worker: usize, proven: impl FnOnce(&Peer) -> bool) -> Claim {
+        let mut entries = self.entries.lock();
+        let Some(entry) = entries.get_mut(ufrag) else { return Claim::Nobody };
+        match &entry.place {
+            Place::Worker(owner, key) => return Claim::Other(*owner, *key),
+            Place::Waiting(peer) if !proven(peer) => return Claim::Nobody,
+            Place::Waiting(_) => {}
+        }
+        match std::mem::replace(&mut entry.place, Place::Worker(worker, usize::MAX)) {
+            Place::Waiting(peer) => Claim::Yours(peer),
+            Place::Worker(owner, key) => Claim::Other(owner, key),
+        }
+    }
+
+    /// Notes under which key a worker keeps a session that it took.
+    pub(crate) fn settle(&self, ufrag: &str, worker: usize, key: usize) {
+        if let Some(entry) = self.entries.lock().get_mut(ufrag) {
+            entry.place = Place::Worker(worker, key);
+        }
+    }
+
+    /// A session has another ICE user name from now on (ICE restart); the old one goes on working for a while by its
+    /// addresses alone.
+    pub(crate) fn rename(&self, old: &str, new: Box<str>) {
+        let mut entries = self.entries.lock();
+        if let Some(entry) = entries.remove(old) {
+            entries.insert(new, entry);
+        }
+    }
+
+    pub(crate) fn remove(&self, ufrag: &str) {
+        self.entries.lock().remove(ufrag);
+    }
+
+    /// Hands a packet or an order to a worker. False when its inbox is full or it is gone.
+    pub(crate) fn send(&self, worker: usize, order: Order) -> bool {
+        self.workers.lock().get(worker).is_some_and(|inbox| inbox.try_send(order).is_ok())
+    }
+
+    /// Does something to the session that began with the ICE user name `name`. The token is the proof that the caller
+    /// made it.
+    pub(crate) fn with(&self, name: &str, token: &str, act: Act) -> Result<(), Missing> {
+        let mut entries = self.entries.lock();
+        let found = entries.iter_mut().find(|(_, entry)| *entry.name == *name);
+        let Some((ufrag, entry)) = found else { return Err(Missing::Session) };
+        let id = entry.status.id;
+        if !same(entry.token.as_bytes(), token.as_bytes()) {
+            return Err(Missing::Token);
+        }
+        match &mut entry.place {
+            Place::Worker(worker, key) => {
+                let (worker, key) = (*worker, *key);
+                drop(entries);
+                let sent = self.send(worker, Order::With { key, id, act });
+                if sent { Ok(()) } else { Err(Missing::Busy) }
+            }
+            Place::Waiting(peer) => {
+                let ended = act(peer);
+                let (ufrag, new) = (ufrag.clone(), peer.ufrag.clone());
+                if let Err(reason) = ended {
+                    entry.status.fail(&reason);
+                    entries.remove(&ufrag);
+                } else if new != ufrag
+                    && let Some(entry) = entries.remove(&ufrag)
+                {
+                    entries.insert(new, entry);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends sessions that nobody came for, and says why in their status.
+    pub(crate) fn sweep(&self, now: Instant) {
+        self.entries.lock().retain(|_, entry| {
+            let late = matches!(entry.place, Place::Waiting(_)) && now.duration_since(entry.since) > WAIT_MAX;
+            if late {
+                entry.status.fail(&unreached(&entry.status));
+            }
+            !late
+        });
+    }
+
+    /// What is known of every session.
+    pub(crate) fn statuses(&self) -> Vec<Arc<Status>> {
+        self.entries.lock().values().map(|entry| entry.status.clone()).collect()
+    }
+}
+
+/// Why nothing came, in words that name the setting to look at.
+fn unreached(status: &Status) -> String {
+    format!(
+        "no STUN request reached this server within {} s; the answer named {}: is one of these addresses reachable by \
+         the viewer (rtc_server.candidate, or eip in the URL), and is the port open for UDP (or rtc_server.tcp on)?",
+        WAIT_MAX.as_secs(),
+        status.candidates.join(", ")
+    )
+}
+
+/// Why [`Registry::with`] did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// There is no such session (any more).
+    Session,
+    /// The token is not the session's.
+    Token,
+    /// The session's worker has no time.
+    Busy,
+}
+
+/// Compares without telling by its duration where the difference is.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
+}

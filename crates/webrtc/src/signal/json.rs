@@ -1,0 +1,150 @@
+//! SRS's JSON calls (srs-interfaces 3.7), and the list of sessions.
+
+use super::whip::{peer, read};
+use super::{Query, host, without_port};
+use crate::WebRtc;
+use crate::negotiate::{Refused, Wish};
+use crate::status::{Facts, Status};
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use headwater_hub::Action;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+
+/// What a client posts; other fields are for its own logs.
+#[derive(Debug, Deserialize)]
+struct Call {
+    sdp: String,
+    streamurl: String,
+}
+
+pub(super) async fn publish(State(gateway): State<Arc<WebRtc>>, request: Request) -> Response {
+    call(&gateway, Action::Publish, request).await
+}
+
+pub(super) async fn play(State(gateway): State<Arc<WebRtc>>, request: Request) -> Response {
+    call(&gateway, Action::Play, request).await
+}
+
+/// Always 200 with a code, as SRS answers; the reason stands beside it.
+async fn call(gateway: &WebRtc, action: Action, request: Request) -> Response {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let (parts, body) = request.into_parts();
+    let fail = |reason: &str| Json(json!({"code": 400, "reason": reason})).into_response();
+    let Some(text) = read(body).await else { return fail("the body is longer than 64 KiB or no text") };
+    let call: Call = match serde_json::from_str(&text) {
+        Ok(call) => call,
+        Err(error) => return fail(&format!("the body is not what it should be: {error}")),
+    };
+    let Some(url) = StreamUrl::parse(&call.streamurl) else {
+        return fail("streamurl is not webrtc://host/app/stream");
+    };
+    let asked = host(&parts.headers, parts.uri.authority().map(|authority| authority.as_str()));
+    let param = match (url.query.is_empty(), action) {
+        (true, Action::Publish) => "?upstream=rtc".to_owned(),
+        (false, Action::Publish) => format!("?{}&upstream=rtc", url.query),
+        (true, Action::Play) => String::new(),
+        (false, Action::Play) => format!("?{}", url.query),
+    };
+    let of_url = Query::parse(url.query);
+    let wish = Wish {
+        action,
+        peer: peer(&parts.extensions),
+        vhost: of_url.get("vhost").or(of_url.get("domain")).unwrap_or(url.host).to_owned(),
+        app: url.app.to_owned(),
+        stream: url.stream.to_owned(),
+        param,
+        tc_url: format!("webrtc://{}/{}", url.host, url.app),
+        page_url: String::new(),
+        external: query.get("eip").or(query.get("candidate")).or(of_url.get("eip")).map(str::to_owned),
+        host: if url.host.is_empty() { asked } else { url.host.to_owned() },
+        codec: query.get("codec").or(of_url.get("codec")).map(str::to_owned),
+        credentials: None,
+        offer: call.sdp,
+    };
+    match gateway.negotiate(wish).await {
+        Ok(agreed) => Json(json!({
+            "code": 0,
+            "server": gateway.identity.server,
+            "service": gateway.identity.service,
+            "pid": gateway.identity.pid,
+            "sdp": agreed.answer,
+            "sessionid": agreed.name,
+        }))
+        .into_response(),
+        Err(refused) => failed(&refused),
+    }
+}
+
+/// `code` is 400 for everything, as in SRS; `cause` is the number that other calls tell.
+fn failed(refused: &Refused) -> Response {
+    Json(json!({"code": 400, "cause": refused.code(), "reason": refused.to_string()})).into_response()
+}
+
+/// `webrtc://host[:port]/app/stream[?query]`; the app may have several parts.
+#[derive(Debug, PartialEq, Eq)]
+struct StreamUrl<'a> {
+    host: &'a str,
+    app: &'a str,
+    stream: &'a str,
+    query: &'a str,
+}
+
+impl StreamUrl<'_> {
+    fn parse(url: &str) -> Option<StreamUrl<'_>> {
+        let (_, rest) = url.split_once("://")?;
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (host, path) = path.split_once('/')?;
+        let (app, stream) = path.rsplit_once('/')?;
+        let whole = !app.is_empty() && !stream.is_empty();
+        whole.then_some(StreamUrl { host: without_port(host), app, stream, query })
+    }
+}
+
+/// One session, as the list shows it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    id: String,
+    kind: &'static str,
+    stream: &'a str,
+    age_ms: u64,
+    candidates: &'a [String],
+    #[serde(flatten)]
+    facts: Facts,
+}
+
+/// Sessions that are, and those that failed lately with the reason.
+pub(super) async fn sessions(State(gateway): State<Arc<WebRtc>>) -> Response {
+    let (live, failed) = (gateway.registry.statuses(), gateway.failures());
+    let shown = |statuses: &[Arc<Status>]| -> Vec<serde_json::Value> {
+        statuses.iter().map(|status| json!(show(status))).collect()
+    };
+    Json(json!({"code": 0, "sessions": shown(&live), "failed": shown(&failed)})).into_response()
+}
+
+fn show(status: &Status) -> Shown<'_> {
+    Shown {
+        id: status.id.to_string(),
+        kind: status.kind,
+        stream: &status.stream,
+        age_ms: u64::try_from(status.age().as_millis()).unwrap_or(u64::MAX),
+        candidates: &status.candidates,
+        facts: status.facts(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stream_urls() {
+        let url = StreamUrl::parse("webrtc://h.com:1990/live/sub/cam?vhost=v").unwrap();
+        assert_eq!(url, StreamUrl { host: "h.com", app: "live/sub", stream: "cam", query: "vhost=v" });
+        for bad in ["", "webrtc://", "webrtc://h", "webrtc://h/live", "webrtc://h/live/", "live/cam"] {
+            assert_eq!(StreamUrl::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! A worker's share of the UDP port: batches in, batches out.
+
+use crate::engine::Datagram;
+use crate::registry::Route;
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+/// Kernel buffers, each way: half a second of 64 Mb/s. The kernel may grant less (net.core.rmem_max).
+const KERNEL_BUFFER: usize = 4 << 20;
+
+/// Room for what one call receives: with GRO the kernel joins up to 64 datagrams of one sender.
+const RECEIVE_ROOM: usize = 64 * 1024;
+
+/// Buffers a receive call fills at most.
+const RECEIVE_BATCH: usize = if BATCH_SIZE < 8 { BATCH_SIZE } else { 8 };
+
+/// Most bytes of one send call: what an IP packet's length field can tell, less headers.
+const SEND_MAX: usize = 65_000;
+
+/// One of several sockets on the same port.
+pub(crate) struct Socket {
+    io: UdpSocket,
+    state: UdpSocketState,
+    v6: bool,
+    /// Where datagrams of one size for one peer are put together.
+    joined: Vec<u8>,
+    /// Datagrams that the kernel had no room for.
+    pub(crate) dropped: u64,
+}
+
+/// Receive buffers of a worker.
+pub(crate) struct Inbound {
+    room: Vec<Vec<u8>>,
+    metas: [RecvMeta; RECEIVE_BATCH],
+}
+
+impl Default for Inbound {
+    fn default() -> Inbound {
+        Inbound {
+            room: vec![vec![0; RECEIVE_ROOM]; RECEIVE_BATCH],
+            metas: [RecvMeta::default(); RECEIVE_BATCH],
+        }
+    }
+}
+
+/// Binds `count` sockets to `port` (any free one when 0), for all addresses of this machine.
+pub(crate) fn bind(port: u16, count: usize) -> io::Result<(u16, Vec<std::net::UdpSocket>)> {
+    let any = |ip: IpAddr, port| SocketAddr::new(ip, port);
+    let first = bind_one(any(Ipv6Addr::UNSPECIFIED.into(), port))
+        .or_else(|_| bind_one(any(Ipv4Addr::UNSPECIFIED.into(), port)))?;
+    let addr = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..count {
+        sockets.push(bind_one(addr)?);
+    }
+    Ok((addr.port(), sockets))
+}
+
+fn bind_one(addr: SocketAddr) -> io::Result<std::net::UdpSocket> {
+    let socket = RawSocket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_port(true)?;
+    socket.set_recv_buffer_size(KERNEL_BUFFER).ok();
+    socket.set_send_buffer_size(KERNEL_BUFFER).ok();
+    socket.bind(&addr.into())?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+impl Socket {
+    pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Socket> {
+        let io = UdpSocket::from_std(socket)?;
+        let state = UdpSocketState::new(UdpSockRef::from(&io))?;
+        let v6 = io.local_addr()?.is_ipv6();
+        Ok(Socket { io, state, v6, joined: Vec::with_capacity(SEND_MAX), dropped: 0 })
+    }
+
+    pub(crate) fn io(&self) -> &UdpSocket {
+        &self.io
+    }
+
+    /// Receives what is there into `inbound`; the number of buffers that were filled.
+    pub(crate) fn receive(&self, inbound: &mut Inbound) -> io::Result<usize> {
+        let mut room = inbound.room.iter_mut().map(|buffer| IoSliceMut::new(buffer));
+        let mut slices: [IoSliceMut<'_>; RECEIVE_BATCH] =
+            std::array::from_fn(|_| room.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
+        self.io.try_io(Interest::READABLE, || {
+            self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut inbound.metas)
+        })
+    }
+
+    /// Sends datagrams of one session, in order; those of one size in a row leave in one call (GSO).
+    ///
+    /// What the kernel has no room for is dropped and counted, as the network would.
+    pub(crate) fn send(&mut self, datagrams: &[Datagram], local: Option<IpAddr>) {
+        let mut rest = datagrams;
+        while let Some(first) = rest.first() {
+            let run = self.run(rest);
+            let to = self.outward(first.to);
+            let src_ip = local.map(|ip| self.outward_ip(ip));
+            let (one, size) = (run == 1, first.bytes.len());
+            self.joined.clear();
+            if !one {
+                rest.iter().take(run).for_each(|datagram| self.joined.extend_from_slice(&datagram.bytes));
+            }
+            let contents: &[u8] = if one { &first.bytes } else { &self.joined };
+            let segment_size = (!one).then_some(size);
+            let transmit = Transmit { destination: to, ecn: None, contents, segment_size, src_ip };
+            let sent = self
+                .io
+                .try_io(Interest::WRITABLE, || self.state.try_send(UdpSockRef::from(&self.io), &transmit));
+            if sent.is_err() {
+                self.dropped += run as u64;
+            }
+            rest = rest.get(run..).unwrap_or_default();
+        }
+    }
+
+    /// How many datagrams from the front can leave in one call: all of the first one's size and address, and one
+    /// smaller one behind them.
+    fn run(&self, datagrams: &[Datagram]) -> usize {
+        let Some(first) = datagrams.first() else { return 0 };
+        let size = first.bytes.len();
+        let most = self.state.max_gso_segments().min(SEND_MAX / size.max(1)).max(1);
+        let mut run = 1;
+        for datagram in datagrams.iter().take(most).skip(1) {
+            if datagram.to != first.to || datagram.bytes.len() > size {
+                break;
+            }
+            run += 1;
+            if datagram.bytes.len() < size {
+                break;
+            }
+        }
+        run
+    }
+
+    fn outward(&self, to: SocketAddr) -> SocketAddr {
+        SocketAddr::new(self.outward_ip(to.ip()), to.port())
+    }
+
+    /// IPv4 as a socket for both families wants it.
+    fn outward_ip(&self, ip: IpAddr) -> IpAddr {
+        match ip {
+            IpAddr::V4(ip) if self.v6 => ip.to_ipv6_mapped().into(),
+            ip => ip,
+        }
+    }
+}
+
+impl Inbound {
+    /// The datagrams of the first `count` buffers, with the way they came.
+    pub(crate) fn datagrams(&self, count: usize) -> impl Iterator<Item = (&[u8], Route)> {
+        self.room.iter().zip(&self.metas).take(count).flat_map(|(room, meta)| {
+            let filled = room.get(..meta.len).unwrap_or_default();
+            let peer = SocketAddr::new(meta.addr.ip().to_canonical(), meta.addr.port());
+            let route = Route::Udp { peer, local: meta.dst_ip.map(|ip| ip.to_canonical()) };
+            filled.chunks(meta.stride.max(1)).map(move |datagram| (datagram, route.clone()))
+        })
+    }
+}

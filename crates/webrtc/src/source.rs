@@ -1,0 +1,254 @@
+//! A stream's frames as packets, made once for all workers.
+
+use crate::packetlog::{Burst, Packet, PacketLog};
+use crate::red;
+use headwater_hub::{Entry, FrameReader, Read, Stream, StreamName};
+use headwater_media::{Codec, Frame, Kind, Time, Track};
+use headwater_rtp::{Format, Packetizer, Payloads};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+use tokio::sync::Notify;
+
+/// Most bytes of a payload: with RTP header, extensions and SRTP tag a packet stays below 1,280, IPv6's least MTU.
+const PAYLOAD_MAX: usize = 1160;
+
+/// Where the packets of a stream are made. It lives as long as a worker has viewers.
+pub(crate) struct Source {
+    pub(crate) log: Arc<PacketLog>,
+    closed: Arc<Notify>,
+    /// How to ask the present publisher for a key frame.
+    ask: Mutex<Option<Ask>>,
+}
+
+/// Asks a publisher for a key frame.
+pub(crate) type Ask = Box<dyn Fn() + Send>;
+
+/// All streams that somebody watches.
+#[derive(Default)]
+pub(crate) struct Sources {
+    open: Mutex<HashMap<StreamName, Weak<Source>>>,
+}
+
+impl Sources {
+    /// The source of `stream`, which is started when nobody has it yet.
+    /// `convert` makes the stream whose sound browsers can play.
+    pub(crate) fn open(
+        &self,
+        stream: &Arc<Stream>,
+        runtime: &tokio::runtime::Handle,
+        convert: impl FnOnce(&Arc<Stream>) -> Arc<Stream>,
+        keep_bframe: bool,
+    ) -> Arc<Source> {
+        let mut open = self.open.lock();
+        if let Some(source) = open.get(stream.name()).and_then(Weak::upgrade) {
+            return source;
+        }
+        open.retain(|_, source| source.strong_count() > 0);
+        let (log, closed) = (Arc::<PacketLog>::default(), Arc::<Notify>::default());
+        let work = Work {
+            log: log.clone(),
+            lanes: Lanes::default(),
+            base: None,
+            relayed: false,
+            keep_bframe,
+            shown: None,
+        };
+        runtime.spawn(work.run(convert(stream).frames(), closed.clone()));
+        let source = Arc::new(Source { log, closed, ask: Mutex::default() });
+        open.insert(stream.name().clone(), Arc::downgrade(&source));
+        source
+    }
+}
+
+impl Source {
+    /// Asks the publisher for a key frame, if it is one that can be asked.
+    pub(crate) fn want_key_frame(&self) {
+        if let Some(ask) = &*self.ask.lock() {
+            ask();
+        }
+    }
+
+    /// Tells how the present publisher is asked; `None` when it leaves.
+    pub(crate) fn set_ask(&self, ask: Option<Ask>) {
+        *self.ask.lock() = ask;
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.closed.notify_one();
+    }
+}
+
+struct Work {
+    log: Arc<PacketLog>,
+    lanes: Lanes,
+    /// The moment at the stream's time zero.
+    base: Option<(Instant, Time)>,
+    /// Whether the publisher's own packets go to the log, so that none are made here.
+    relayed: bool,
+    /// `keep_bframe`: pictures that are shown before one that was sent are sent as well.
+    keep_bframe: bool,
+    /// When the last picture that was sent is shown.
+    shown: Option<Time>,
+}
+
+#[derive(Default)]
+struct Lanes {
+    video: Option<Lane>,
+    audio: Option<Lane>,
+}
+
+struct Lane {
+    codec: Codec,
+    packetizer: Packetizer,
+    payloads: Payloads,
+    sequence: u64,
+    /// The packet before, of sound.
+    before: Before,
+}
+
+impl Work {
+    async fn run(mut self, mut frames: FrameReader, closed: Arc<Notify>) {
+        loop {
+            let read = tokio::select! {
+                read = frames.next() => read,
+                () = closed.notified() => return,
+            };
+            match read {
+                Read::Entries(entries) => entries.iter().for_each(|entry| self.entry(frames.stream(), entry)),
+                Read::Jumped { skipped } => {
+                    tracing::warn!(stream = %frames.stream().name(), skipped, "webrtc fell behind and lost frames");
+                    self.log.clear();
+                }
+            }
+        }
+    }
+
+    fn entry(&mut self, stream: &Arc<Stream>, entry: &Entry) {
+        match entry {
+            Entry::Published => {
+                let publisher = stream.origin().snapshot().publisher;
+                self.relayed = publisher.is_some_and(|session| session.info().kind == "rtc-publish");
+                self.base = None;
+                self.shown = None;
+            }
+            Entry::Unpublished => self.log.clear(),
+            Entry::Frame(_) if self.relayed => {}
+            Entry::Frame(frame) if frame.track == Track::Script => {}
+            Entry::Frame(frame) => self.frame(frame),
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame) {
+        if self.comes_back(frame) {
+            return;
+        }
+        let now = Instant::now();
+        let wallclock = self.wallclock(frame.pts, now);
+        let Some(lane) = self.lanes.of(frame) else { return };
+        if lane.packetizer.frame(frame, &mut lane.payloads).is_err() || lane.payloads.is_empty() {
+            return;
+        }
+        let packets = lane.packets();
+        let time = frame.pts.ticks(clock_rate(frame.codec)) as u32;
+        let (track, codec, key) = (frame.track, frame.codec, frame.is_video_key());
+        let redundant = lane.redundant(time, &packets);
+        self.log.push(Burst { track, codec, key, redundant, time, wallclock, packets });
+    }
+
+    /// Whether a picture is shown before one that was sent already (a B-frame): decoders of browsers show pictures as
+    /// they come.
+    fn comes_back(&mut self, frame: &Frame) -> bool {
+        let picture = frame.track == Track::Video && frame.kind != Kind::Config;
+        if !picture || self.keep_bframe {
+            return false;
+        }
+        let back = self.shown.is_some_and(|shown| frame.pts < shown) && frame.kind != Kind::Key;
+        if !back {
+            self.shown = Some(frame.pts);
+        }
+        back
+    }
+
+    /// Both tracks on one line: the moment of the first frame, and from there by the stream's own clock.
+    fn wallclock(&mut self, pts: Time, now: Instant) -> Instant {
+        let (base, zero) = *self.base.get_or_insert((now, pts));
+        let since = pts - zero;
+        match since >= Time::ZERO {
+            true => base + since.duration(),
+            false => base.checked_sub((Time::ZERO - since).duration()).unwrap_or(base),
+        }
+    }
+}
+
+impl Lanes {
+    /// The lane of the frame's track, renewed when its codec changes.
+    fn of(&mut self, frame: &Frame) -> Option<&mut Lane> {
+        let lane = if frame.track == Track::Video { &mut self.video } else { &mut self.audio };
+        if lane.as_ref().is_none_or(|lane| lane.codec != frame.codec) {
+            let sequence = lane.as_ref().map_or(0, |lane| lane.sequence);
+            let packetizer = Packetizer::new(format(frame.codec)?, PAYLOAD_MAX);
+            let payloads = Payloads::default();
+            *lane =
+                Some(Lane { codec: frame.codec, packetizer, payloads, sequence, before: Before::default() });
+        }
+        lane.as_mut()
+    }
+}
+
+/// The newest packet of sound, for the next one to bring along.
+#[derive(Default)]
+pub(crate) struct Before(Option<(u32, Arc<[u8]>)>);
+
+impl Before {
+    /// The packet at `time` with the one before it, if it is Opus.
+    pub(crate) fn redundant(&mut self, codec: Codec, time: u32, packets: &[Packet]) -> Option<Arc<[u8]>> {
+        let own = packets.first().filter(|_| codec == Codec::Opus)?;
+        let before = self.0.replace((time, own.payload.clone()));
+        before.and_then(|(then, payload)| red::join(&payload, time.wrapping_sub(then), &own.payload))
+    }
+}
+
+impl Lane {
+    fn redundant(&mut self, time: u32, packets: &[Packet]) -> Option<Arc<[u8]>> {
+        self.before.redundant(self.codec, time, packets)
+    }
+
+    fn packets(&mut self) -> Vec<Packet> {
+        let mut room = Vec::with_capacity(PAYLOAD_MAX);
+        let packet = |payload: headwater_rtp::Payload<'_>| {
+            room.clear();
+            payload.put(&mut room);
+            self.sequence += 1;
+            Packet { payload: room.as_slice().into(), marker: payload.marker, sequence: self.sequence }
+        };
+        self.payloads.iter().map(packet).collect()
+    }
+}
+
+/// How a codec goes to WebRTC viewers; `None` for those that browsers do not know.
+fn format(codec: Codec) -> Option<Format> {
+    Some(match codec {
+        Codec::H264 => Format::H264 { single: false },
+        Codec::Hevc => Format::Hevc,
+        Codec::Av1 => Format::Av1,
+        Codec::Vp9 => Format::Vp9 { flexible: true },
+        Codec::Vp8 => Format::Vp8,
+        Codec::Opus => Format::Opus,
+        Codec::G711A => Format::G711A,
+        Codec::G711U => Format::G711U,
+        Codec::Aac | Codec::Mp3 | Codec::Script => return None,
+    })
+}
+
+/// Ticks a second of a codec's RTP timestamps.
+pub(crate) fn clock_rate(codec: Codec) -> u32 {
+    match codec {
+        Codec::Opus => 48_000,
+        Codec::G711A | Codec::G711U => 8000,
+        _ => 90_000,
+    }
+}

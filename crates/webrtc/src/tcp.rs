@@ -1,0 +1,78 @@
+//! WebRTC over TCP: packets after their length (RFC 4571), one connection a peer.
+
+use crate::engine::Datagram;
+use crate::port;
+use crate::registry::Route;
+use bytes::{BufMut, Bytes, BytesMut};
+use headwater_hub::Connection;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+
+/// Longest packet; SRS's limit as well.
+const PACKET_MAX: usize = 1500;
+
+/// Batches that wait for a slow peer. Beyond it batches are dropped, as a network would.
+const QUEUE_MAX: usize = 256;
+
+/// From the connection to its first packet.
+const FIRST_MAX: Duration = Duration::from_secs(10);
+
+/// How long a peer may take nothing, or bring nothing.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// Sends a session's packets over its connection.
+pub(crate) fn send(connection: &mpsc::Sender<Bytes>, datagrams: &[Datagram]) {
+    let room = datagrams.iter().map(|datagram| datagram.bytes.len() + 2).sum();
+    let mut batch = BytesMut::with_capacity(room);
+    for datagram in datagrams {
+        let Ok(length) = u16::try_from(datagram.bytes.len()) else { continue };
+        batch.put_u16(length);
+        batch.put_slice(&datagram.bytes);
+    }
+    connection.try_send(batch.freeze()).ok(); // a full queue is a lossy path: the peer asks again for what it needs
+}
+
+/// Serves one connection on the worker that accepted it.
+pub(crate) async fn serve(connection: Connection) {
+    let Connection { io, peer, id, permit, .. } = connection;
+    let (reader, writer) = io.into_split();
+    let (sender, queue) = mpsc::channel(QUEUE_MAX);
+    let route = Route::Tcp { peer, connection: sender };
+    let ended = tokio::select! {
+        ended = read(reader, route) => ended,
+        ended = write(writer, queue) => ended,
+    };
+    if let Err(reason) = ended {
+        tracing::info!(cid = %id, %peer, %reason, "webrtc connection over TCP ended");
+    }
+    drop(permit);
+}
+
+async fn read(mut io: OwnedReadHalf, route: Route) -> std::io::Result<()> {
+    let mut room = [0u8; PACKET_MAX];
+    let mut patience = FIRST_MAX;
+    loop {
+        let packet = tokio::time::timeout(patience, read_packet(&mut io, &mut room)).await??;
+        patience = IDLE_MAX;
+        let Some(port) = port::own() else { return Ok(()) };
+        port.borrow_mut().packet(Instant::now(), packet, route.clone());
+    }
+}
+
+async fn read_packet<'a>(io: &mut OwnedReadHalf, room: &'a mut [u8]) -> std::io::Result<&'a [u8]> {
+    let length = usize::from(io.read_u16().await?);
+    let packet = room.get_mut(..length).ok_or_else(|| {
+        std::io::Error::other(format!("a packet of {length} bytes; at most {PACKET_MAX} are taken"))
+    })?;
+    io.read_exact(packet).await?;
+    Ok(packet)
+}
+
+async fn write(mut io: OwnedWriteHalf, mut queue: mpsc::Receiver<Bytes>) -> std::io::Result<()> {
+    while let Some(batch) = queue.recv().await {
+        tokio::time::timeout(IDLE_MAX, io.write_all(&batch)).await??;
+    }
+    Ok(())
+}

@@ -1,0 +1,115 @@
+/**
+ * Publishes or plays by WHIP and WHEP in Chromium and says in one line of JSON what was seen.
+ *
+ *     node rtc.mjs '{"mode": "play", "url": "http://…/rtc/v1/whep/?…", "seconds": 4, "codec": "video/H264"}'
+ *
+ * `mode` is `play` or `publish` (a made-up camera and microphone). Seconds count from the first picture on; at most 15 s
+ * are waited for it. `codec` puts one video codec before the others. It judges nothing.
+ */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { chromium } from 'playwright-core';
+
+const wish = JSON.parse(process.argv[2]);
+const pages = createServer((_, answer) => {
+  answer.setHeader('Content-Type', 'text/html');
+  answer.end('<!doctype html><title>rtc</title>');
+});
+await once(pages.listen(0, '127.0.0.1'), 'listening');
+const browser = await chromium.launch({
+  executablePath: process.env.HEADWATER_CHROMIUM ?? '/usr/bin/chromium',
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-backgrounding-occluded-windows',
+    '--disable-renderer-backgrounding',
+    '--disable-component-update',
+    '--autoplay-policy=no-user-gesture-required',
+    '--use-fake-device-for-media-stream',
+    '--use-fake-ui-for-media-stream',
+  ],
+  headless: true,
+});
+try {
+  const page = await browser.newPage();
+  await page.goto(`http://127.0.0.1:${pages.address().port}/`);
+  const seen = await page.evaluate(run, wish);
+  process.stdout.write(`${JSON.stringify(seen)}\n`);
+} finally {
+  await browser.close();
+  pages.close();
+}
+
+/** Runs in the page. */
+async function run({ mode, url, seconds, codec }) {
+  const BEGIN = 15_000; // ms until the first picture
+  const pc = new RTCPeerConnection();
+  const video = document.createElement('video');
+  const plays = mode === 'play';
+  video.muted = true;
+  video.autoplay = true;
+  document.body.append(video);
+  if (plays) {
+    const media = new MediaStream();
+    pc.addTransceiver('audio', { direction: 'recvonly' });
+    pc.addTransceiver('video', { direction: 'recvonly' });
+    pc.ontrack = (event) => media.addTrack(event.track);
+    video.srcObject = media;
+  } else {
+    const media = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
+    for (const track of media.getTracks()) pc.addTransceiver(track, { direction: 'sendonly' });
+  }
+  if (codec) {
+    const kind = plays ? RTCRtpReceiver : RTCRtpSender;
+    const all = kind.getCapabilities('video').codecs;
+    const first = all.filter((known) => known.mimeType === codec);
+    const rest = all.filter((known) => known.mimeType !== codec);
+    for (const transceiver of pc.getTransceivers()) {
+      const of = transceiver.receiver.track?.kind ?? transceiver.sender.track?.kind;
+      if (of === 'video') transceiver.setCodecPreferences([...first, ...rest]);
+    }
+  }
+  await pc.setLocalDescription(await pc.createOffer());
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/sdp' },
+    body: pc.localDescription.sdp,
+  });
+  const text = await answer.text();
+  if (answer.status !== 201) return { status: answer.status, reason: text };
+  const answered = performance.now();
+  const location = new URL(answer.headers.get('location'), url);
+  const picture = plays
+    ? new Promise((done) => video.requestVideoFrameCallback(() => done(performance.now() - answered)))
+    : connected(pc).then(() => performance.now() - answered);
+  await pc.setRemoteDescription({ type: 'answer', sdp: text });
+  const late = new Promise((done) => setTimeout(() => done(null), BEGIN));
+  const first = await Promise.race([picture, late]);
+  await new Promise((done) => setTimeout(done, seconds * 1000));
+  const stats = [];
+  for (const entry of (await pc.getStats()).values()) stats.push(entry);
+  const of = (type, kind) => stats.find((entry) => entry.type === type && entry.kind === kind) ?? {};
+  const codecs = stats.filter((entry) => entry.type === 'codec').map((entry) => entry.mimeType);
+  const direction = plays ? 'inbound-rtp' : 'outbound-rtp';
+  const deleted = await fetch(location, { method: 'DELETE' });
+  return {
+    status: answer.status,
+    etag: answer.headers.get('etag'),
+    first,
+    state: pc.connectionState,
+    codecs,
+    video: of(direction, 'video'),
+    audio: of(direction, 'audio'),
+    transport: stats.find((entry) => entry.type === 'transport') ?? {},
+    sdp: text,
+    deleted: deleted.status,
+  };
+
+  function connected(peer) {
+    return new Promise((done) => {
+      peer.onconnectionstatechange = () => peer.connectionState === 'connected' && done();
+    });
+  }
+}
