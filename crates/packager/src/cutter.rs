@@ -57,12 +57,13 @@ pub struct Lengths {
 }
 
 impl Default for Lengths {
-    /// Parts of 350 ms, segments of 2 s.
+    /// Parts of 365 ms, segments of 2 s.
     ///
-    /// 350 ms takes 85 to 100 % in whole frames of 10, 12, 15, 20, 24, 25, 30, 50 and 60 pictures a second, and in
-    /// frames of AAC and Opus.
+    /// 365 ms takes 85 to 100 % in whole frames of 12, 15, 20, 24, 25, 30, 50 and 60 pictures a second, and in frames of
+    /// AAC and Opus; a third of a second is between them at all of these, so that groups of pictures of whole seconds
+    /// come out even.
     fn default() -> Lengths {
-        Lengths { part: Time::from_millis(350), segment: Time::from_millis(2000) }
+        Lengths { part: Time::from_millis(365), segment: Time::from_millis(2000) }
     }
 }
 
@@ -261,7 +262,7 @@ impl Cutter {
         self.generation += 1;
         self.newest = frame.dts;
         out.push(Item::Tracks(set.clone()));
-        self.open = Some(Open::new(set, frame.dts, now));
+        self.open = Some(Open::new(set, frame.dts, now, self.lengths.segment));
     }
 
     fn close(&mut self, out: &mut Vec<Item>) {
@@ -328,12 +329,20 @@ struct Open {
     part: Time,
     segment: Time,
     segment_bytes: usize,
+    /// How long the segment is going to be, going by the one before.
+    plan: Time,
+    /// Parts of the segment so far.
+    parts: i64,
     /// Where sound that waits begins.
     audio: Option<Time>,
     /// A time of the stream and the wall clock then.
     clock: (Time, SystemTime),
     /// Tracks that have a chunk.
     begun: Vec<Track>,
+}
+
+fn half(time: Time) -> Time {
+    Time::from_micros(time.micros() / 2)
 }
 
 /// What ends with a chunk.
@@ -345,7 +354,7 @@ struct Ends {
 }
 
 impl Open {
-    fn new(set: Arc<TrackSet>, at: Time, now: SystemTime) -> Open {
+    fn new(set: Arc<TrackSet>, at: Time, now: SystemTime, plan: Time) -> Open {
         Open {
             fragmenter: Fragmenter::with_ids(&set.numbered(), Time::ZERO),
             lead: set.lead(),
@@ -354,6 +363,8 @@ impl Open {
             part: at,
             segment: at,
             segment_bytes: 0,
+            plan,
+            parts: 0,
             audio: None,
             clock: (at, now),
             begun: Vec::new(),
@@ -391,11 +402,25 @@ impl Open {
     fn ends(&self, frame: &Frame, at: Time, last: Time, lengths: Lengths) -> Ends {
         let (part, segment) = (at - self.part, at - self.segment);
         let worth = part.micros() >= lengths.part.micros() / 100 * 85;
-        let full = worth && part + last + ROUNDING > lengths.part;
+        let even = self.even(lengths.part, last).is_some_and(|boundary| at + half(last) >= boundary);
+        let full = worth && (even || part + last + ROUNDING > lengths.part);
         let key = frame.kind == Kind::Key;
         let due = key && segment >= lengths.segment && (full || self.lead == Track::Video);
         let too_much = segment >= SEGMENT_MAX || self.segment_bytes >= SEGMENT_BYTES_MAX;
         Ends { key, part: full || due || too_much, segment: due || too_much }
+    }
+
+    /// Where the part would end if the segment came out as planned and its parts were of one length. A last part that
+    /// is much shorter than the others is passed over by players that look for their place by a quarter of a second.
+    fn even(&self, longest: Time, last: Time) -> Option<Time> {
+        let (plan, longest) = (self.plan.micros(), longest.micros().max(1));
+        let mut count = (plan + longest - 1) / longest;
+        let spills = plan / count.max(1) + half(last).micros() > longest;
+        if spills && plan / (count + 1) * 100 >= longest * 85 {
+            count += 1;
+        }
+        let next = self.parts + 1;
+        (next < count).then(|| self.segment + Time::from_micros(plan / count * next))
     }
 
     fn cut(&mut self, at: Time, ends: Ends, out: &mut Vec<Item>) {
@@ -411,6 +436,7 @@ impl Open {
     fn begin_next(&mut self, at: Time, now: SystemTime, ends: Ends, bytes: usize) {
         if ends.part {
             self.part = at;
+            self.parts += 1;
             let off = self.wall(at);
             let off = now.duration_since(off).or_else(|_| off.duration_since(now)).unwrap_or_default();
             if off > DRIFT {
@@ -418,6 +444,8 @@ impl Open {
             }
         }
         if ends.segment {
+            self.plan = at - self.segment;
+            self.parts = 0;
             self.segment = at;
             self.segment_bytes = bytes;
         }

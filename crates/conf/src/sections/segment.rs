@@ -77,7 +77,7 @@ section! {
         /// Low-latency segments end at the next key frame from here on.
         hls_ll_fragment: Duration = FloatSeconds, "2", "A", S.headwater();
         /// Longest part of a low-latency segment.
-        hls_part: Duration = FloatSeconds, "0.35", "A", S.headwater();
+        hls_part: Duration = FloatSeconds, "0.365", "A", S.headwater();
         /// Suffixes: a live stream named as this one and a suffix is a variant of it in its multivariant playlists.
         hls_variants: Vec<String> = List("suffix"), "", "A", S.headwater();
     }

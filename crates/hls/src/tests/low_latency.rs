@@ -42,7 +42,7 @@ fn quoted<'a>(text: &'a str, tag: &str) -> Vec<&'a str> {
 
 #[tokio::test(start_paused = true)]
 async fn parts_and_segments_hold_what_was_published() {
-    let world = World::new("");
+    let world = World::new("hls_part 0.35;");
     let publisher = begin(&world);
     let sent = push(&publisher, 0, 7);
     settle().await;
@@ -70,7 +70,7 @@ async fn parts_and_segments_hold_what_was_published() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reload_is_answered_when_the_part_is_there() {
-    let world = World::new("");
+    let world = World::new("hls_part 0.35;");
     let publisher = begin(&world);
     push(&publisher, 0, 3);
     settle().await;
@@ -99,7 +99,7 @@ async fn a_reload_is_answered_when_the_part_is_there() {
 
 #[tokio::test(start_paused = true)]
 async fn the_multivariant_playlist_tells_codecs_and_variants() {
-    let world = World::new("hls_variants _low;");
+    let world = World::new("hls_part 0.35; hls_variants _low;");
     let publisher = begin(&world);
     let low = world.publish_as(&StreamName::new("__defaultVhost__", "live", "cam 1_low").unwrap());
     low.push(video_config(30));
@@ -141,7 +141,7 @@ async fn a_session_holds_for_variants() {
 
 #[tokio::test(start_paused = true)]
 async fn a_publisher_who_returns_goes_on() {
-    let world = World::new("");
+    let world = World::new("hls_part 0.35;");
     let publisher = begin(&world);
     push(&publisher, 0, 3);
     settle().await;
@@ -164,7 +164,10 @@ async fn a_publisher_who_returns_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn plain_playlists_of_fragmented_mp4() {
     let dir = tempfile::tempdir().unwrap();
-    let world = World::new(&format!("hls_fragment 2; hls_use_fmp4 on; hls_path {};", dir.path().display()));
+    let world = World::new(&format!(
+        "hls_part 0.35; hls_fragment 2; hls_use_fmp4 on; hls_path {};",
+        dir.path().display()
+    ));
     let publisher = begin(&world);
     push(&publisher, 0, 5);
     publisher.push(video_config(32));
@@ -182,7 +185,7 @@ async fn plain_playlists_of_fragmented_mp4() {
 
 #[tokio::test(start_paused = true)]
 async fn tracks_are_left_out_when_asked() {
-    let world = World::new("hls_fragment 2; hls_vcodec vn;");
+    let world = World::new("hls_part 0.35; hls_fragment 2; hls_vcodec vn;");
     let publisher = begin(&world);
     push(&publisher, 0, 6);
     settle().await;
