@@ -6,7 +6,7 @@ mod whip;
 use crate::WebRtc;
 use axum::Router;
 use axum::routing::any;
-use http::{HeaderMap, header};
+use headwater_web::percent_decode;
 use std::sync::Arc;
 
 /// `/rtc/v1/`, for the port of the API and for that of the streams.
@@ -47,7 +47,8 @@ impl Query {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let decoded = pairs.map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
+            let decoded = |text: &str| percent_decode(text).unwrap_or_else(|| text.to_owned());
+            (decoded(name), decoded(value))
         });
         Query(decoded.collect())
     }
@@ -59,38 +60,6 @@ impl Query {
     }
 }
 
-/// Percent signs and plus signs; bytes that are no UTF-8 become replacement characters.
-fn decode(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let pair = tail.get(..2).filter(|_| byte == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match pair.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(decoded) => {
-                out.push(decoded);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(byte);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-/// The host a request was sent to, without its port.
-pub(crate) fn host(fields: &HeaderMap, authority: Option<&str>) -> String {
-    let field =
-        fields.get(header::HOST).and_then(|value| value.to_str().ok()).or(authority).unwrap_or_default();
-    without_port(field).to_owned()
-}
-
-pub(crate) fn without_port(host: &str) -> &str {
-    let colon = host.rfind(':').filter(|&colon| !host.get(colon..).is_some_and(|port| port.contains(']')));
-    host.get(..colon.unwrap_or(host.len())).unwrap_or(host)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,12 +69,5 @@ mod tests {
         let query = Query::parse("app=live&stream=a%2Fb&empty=&stream=c&flag");
         assert_eq!((query.get("app"), query.get("stream")), (Some("live"), Some("a/b")));
         assert_eq!((query.get("empty"), query.get("flag"), query.get("none")), (None, None, None));
-    }
-
-    #[test]
-    fn hosts_lose_their_ports() {
-        for (text, expected) in [("h:1985", "h"), ("h", "h"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]")] {
-            assert_eq!(without_port(text), expected);
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! SRS's JSON calls (srs-interfaces 3.7), and the list of sessions.
 
+use super::Query;
 use super::whip::{peer, read};
-use super::{Query, host, without_port};
 use crate::WebRtc;
 use crate::negotiate::{Refused, Wish};
 use crate::status::{Facts, Status};
@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use headwater_hub::Action;
+use headwater_web::{host, without_port};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ async fn call(gateway: &WebRtc, action: Action, request: Request) -> Response {
     let Some(url) = StreamUrl::parse(&call.streamurl) else {
         return fail("streamurl is not webrtc://host/app/stream");
     };
-    let asked = host(&parts.headers, parts.uri.authority().map(|authority| authority.as_str()));
+    let asked = host(&parts.uri, &parts.headers).map_or("", without_port).to_owned();
     let param = match (url.query.is_empty(), action) {
         (true, Action::Publish) => "?upstream=rtc".to_owned(),
         (false, Action::Publish) => format!("?{}&upstream=rtc", url.query),

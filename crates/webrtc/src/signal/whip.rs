@@ -1,6 +1,6 @@
 //! WHIP and WHEP: an offer is posted, a session comes into being, its URL changes and ends it.
 
-use super::{Query, host};
+use super::Query;
 use crate::WebRtc;
 use crate::negotiate::{Agreed, OFFER_MAX, Refused, Wish, attribute};
 use crate::registry::Missing;
@@ -8,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use headwater_hub::Action;
+use headwater_web::{host, without_port};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -66,7 +67,7 @@ async fn post(gateway: &WebRtc, query: &Query, request: Request) -> Response {
     let Some(offer) = read(body).await else {
         return text(StatusCode::PAYLOAD_TOO_LARGE, "the offer is longer than 64 KiB or no text");
     };
-    let host = host(&parts.headers, parts.uri.authority().map(|authority| authority.as_str()));
+    let host = host(&parts.uri, &parts.headers).map_or("", without_port).to_owned();
     let own = |name: &str, default: &str| query.get(name).unwrap_or(default).to_owned();
     let app = own("app", "live");
     let credentials = query.get("ice-ufrag").zip(query.get("ice-pwd"));
