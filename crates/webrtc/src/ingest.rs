@@ -4,7 +4,7 @@ use crate::egress::codec;
 use crate::engine::{Engine, Outbox};
 use crate::packetlog::{Burst, Packet};
 use crate::red;
-use crate::source::{Before, Source, clock_rate};
+use crate::source::{Before, Source, clock_rate, format};
 use bytes::Bytes;
 use headwater_conf::VhostRtc;
 use headwater_hub::{Publisher, Session, Stream, Tracks};
@@ -310,21 +310,6 @@ impl Ingest {
         }
         Ok(())
     }
-}
-
-/// How a codec comes from WebRTC publishers.
-fn format(codec: Codec) -> Option<Format> {
-    Some(match codec {
-        Codec::H264 => Format::H264 { single: false },
-        Codec::Hevc => Format::Hevc,
-        Codec::Av1 => Format::Av1,
-        Codec::Vp9 => Format::Vp9 { flexible: true },
-        Codec::Vp8 => Format::Vp8,
-        Codec::Opus => Format::Opus,
-        Codec::G711A => Format::G711A,
-        Codec::G711U => Format::G711U,
-        Codec::Aac | Codec::Mp3 | Codec::Script => return None,
-    })
 }
 
 fn track_of(codec: Codec) -> Track {

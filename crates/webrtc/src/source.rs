@@ -229,8 +229,8 @@ impl Lane {
     }
 }
 
-/// How a codec goes to WebRTC viewers; `None` for those that browsers do not know.
-fn format(codec: Codec) -> Option<Format> {
+/// How a codec goes to and comes from WebRTC peers; `None` for those that browsers do not know.
+pub(crate) fn format(codec: Codec) -> Option<Format> {
     Some(match codec {
         Codec::H264 => Format::H264 { single: false },
         Codec::Hevc => Format::Hevc,
