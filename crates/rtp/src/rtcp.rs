@@ -548,6 +548,16 @@ mod tests {
     }
 
     #[test]
+    fn transport_feedback_with_large_steps() {
+        let text = "8f cd 0006 00000001 00000002 // FMT=15
+                    ffff 0003 000001 00 // base sequence, 3 statuses
+                    e400 // two-bit vector: 10 01 00, large, small, lost
+                    ff38 04 0000 00 // -200 and 4 steps of 250 us, padding";
+        let Rtcp::TransportFeedback(feedback) = one(text) else { panic!("not feedback") };
+        assert_eq!(feedback.arrivals, [Some(-50_000), Some(1000), None]);
+    }
+
+    #[test]
     fn what_is_broken_says_why() {
         let error = |text| parse(&hex(text)).find_map(Result::err);
         assert_eq!(error("40c80000"), Some(RtcpError::Version(1)));
@@ -593,7 +603,34 @@ mod tests {
         ]
     }
 
+    /// Transport feedback as a receiver writes it, seven statuses a chunk.
+    fn told(arrivals: &[Option<i16>]) -> Vec<u8> {
+        let mut body = vec![0; 16];
+        body[10..12].copy_from_slice(&(arrivals.len() as u16).to_be_bytes());
+        let small = |step: i16| (0..256).contains(&step);
+        let symbol = |step: &Option<i16>| step.map_or(0, |step| if small(step) { 1u16 } else { 2 });
+        for chunk in arrivals.chunks(7) {
+            let symbols = chunk.iter().zip((0..7).rev()).map(|(step, place)| symbol(step) << (2 * place));
+            body.put_u16(0xc000 | symbols.sum::<u16>());
+        }
+        for step in arrivals.iter().flatten() {
+            if small(*step) { body.put_u8(*step as u8) } else { body.put_i16(*step) }
+        }
+        body.resize(body.len().next_multiple_of(4), 0);
+        let mut data = vec![0x80 | TRANSPORT_CC, RTPFB];
+        data.put_u16((body.len() / 4) as u16);
+        [data, body].concat()
+    }
+
     proptest! {
+        #[test]
+        fn every_arrival_is_read(arrivals in prop::collection::vec(any::<Option<i16>>(), 1..300)) {
+            let packets = parse_all(&told(&arrivals));
+            let Some(Rtcp::TransportFeedback(feedback)) = packets.first() else { panic!("not feedback") };
+            let expected: Vec<_> = arrivals.iter().map(|step| step.map(|step| i32::from(step) * 250)).collect();
+            prop_assert_eq!(&feedback.arrivals, &expected);
+        }
+
         #[test]
         fn packets_survive_a_round_trip(packets in prop::collection::vec(packet(), 0..4)) {
             let data: Vec<u8> = packets.iter().flat_map(written).collect();

@@ -11,6 +11,8 @@
 //! connections in [`tcp`].
 
 mod answer;
+#[allow(dead_code, reason = "the sender of viewers calls it")]
+mod bandwidth;
 mod candidates;
 mod egress;
 mod engine;

@@ -1,0 +1,237 @@
+//! How much a path carries, as its sender learns it: from arrivals that a viewer reports (transport-wide feedback),
+//! from loss, from what the viewer itself thinks (REMB).
+//!
+//! After draft-ietf-rmcat-gcc-02, for a server that sends what the stream has and cannot pad: queues that grow
+//! ([`delay`]) and loss that grows with what is sent ([`loss`]) lower the estimate; without either it rises, up to one
+//! and a half times what gets through, or to what a burst of packets was seen to get through the narrowest link.
+//!
+//! No clock, no socket: times and bytes come in. Nothing is allocated after the beginning.
+
+mod delay;
+mod loss;
+mod rate;
+#[cfg(test)]
+mod simulation;
+
+use delay::{Arrival, Delay, Usage};
+use headwater_rtp::rtcp::TransportFeedback;
+use loss::{Loss, Severity};
+use rate::Rate;
+use std::time::{Duration, Instant};
+
+/// Packets whose departure is remembered: half a second of 40 Mb/s. What is told of later says nothing.
+const SENT_MAX: usize = 2048;
+
+/// The estimate never says less, in bits a second.
+const FLOOR: f64 = 50_000.0;
+
+/// The estimate may be this many times what gets through, since more was not tried.
+const UNTRIED: f64 = 1.5;
+
+/// Share of what gets through that is left when queues grow, so that they drain.
+const BACK_OFF: f64 = 0.85;
+
+/// Growth a second, soon after the path was too narrow and when that is long ago.
+const CAREFUL: f64 = 1.08;
+const QUICK: f64 = 1.5;
+
+/// How long after the path was too narrow growth is careful.
+const CAREFUL_FOR: Duration = Duration::from_secs(4);
+
+/// How long a decrease is given to show in what arrives, beyond a round trip.
+const ANSWER: Duration = Duration::from_millis(200);
+
+/// For peers without arrival times: a round trip this much longer than the shortest is a queue.
+const QUEUE_MAX: Duration = Duration::from_millis(300);
+
+/// Time without feedback of arrivals after which receiver reports count.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// Marks a packet that was told as lost; sizes are smaller.
+const LOST: u16 = 0x8000;
+
+/// What one path carries.
+#[derive(Debug)]
+pub(crate) struct Estimator {
+    began: Instant,
+    packets: Box<[Packet; SENT_MAX]>,
+    sent: Rate,
+    through: Rate,
+    delay: Delay,
+    loss: Loss,
+    rate: Option<f64>,
+    /// When the rate was looked at last, and when it was last lowered.
+    updated: Instant,
+    lowered: Option<Instant>,
+    /// Feedback of arrivals came last.
+    told: Option<Instant>,
+    shortest: Option<Duration>,
+    round_trip: Duration,
+    remb: Option<u64>,
+}
+
+/// A packet on its way.
+#[derive(Clone, Copy, Debug, Default)]
+struct Packet {
+    /// Microseconds since the beginning, modulo 2^32.
+    left: u32,
+    number: u16,
+    /// 0 when its arrival was told; with [`LOST`] when its loss was.
+    bytes: u16,
+}
+
+impl Estimator {
+    /// Of a path of which nothing is known.
+    pub(crate) fn new(now: Instant) -> Estimator {
+        Estimator {
+            began: now,
+            packets: Box::new([Packet::default(); SENT_MAX]),
+            sent: Rate::default(),
+            through: Rate::default(),
+            delay: Delay::default(),
+            loss: Loss::default(),
+            rate: None,
+            updated: now,
+            lowered: None,
+            told: None,
+            shortest: None,
+            round_trip: Duration::ZERO,
+            remb: None,
+        }
+    }
+
+    /// Bits a second that the path is thought to carry; `None` before anything is known.
+    pub(crate) fn bits_per_second(&self) -> Option<u64> {
+        let known = self.rate.map(|rate| rate as u64);
+        let capped = known.into_iter().chain(self.remb).min();
+        capped.map(|rate| rate.max(FLOOR as u64))
+    }
+
+    /// Share of packets that is lost on the way, 0 to 1; 0 before anything is known.
+    pub(crate) fn loss(&self) -> f32 {
+        self.loss.share().unwrap_or(0.0) as f32
+    }
+
+    /// A packet of `bytes` bytes leaves with this transport-wide number.
+    pub(crate) fn sent(&mut self, number: u16, bytes: usize, now: Instant) {
+        let at = self.micros(now);
+        let bytes = bytes.clamp(1, usize::from(LOST - 1)) as u16;
+        self.sent.add(at, bytes.into());
+        if let Some(place) = self.packets.get_mut(usize::from(number) % SENT_MAX) {
+            *place = Packet { left: at as u32, number, bytes };
+        }
+    }
+
+    /// Feedback of arrivals came.
+    pub(crate) fn feedback(&mut self, now: Instant, feedback: &TransportFeedback) {
+        let at = self.micros(now);
+        let mut came = i64::from(feedback.reference) * 64_000;
+        let mut number = feedback.base;
+        for step in &feedback.arrivals {
+            match step {
+                Some(step) => {
+                    came += i64::from(*step);
+                    self.arrived(number, came, at);
+                }
+                None => self.missing(number),
+            }
+            number = number.wrapping_add(1);
+        }
+        self.told = Some(now);
+        let Some(through) = self.through.bits_per_second() else { return };
+        self.update(now, through);
+    }
+
+    /// A receiver report came, with the share lost in 256ths. Counts for peers that do not tell arrivals.
+    pub(crate) fn report(&mut self, now: Instant, fraction_lost: u8, round_trip: Option<Duration>) {
+        if let Some(took) = round_trip {
+            self.round_trip = took;
+            self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
+        }
+        if self.told.is_some_and(|told| now.duration_since(told) < SILENCE) {
+            return;
+        }
+        let Some(sent) = self.sent.bits_per_second() else { return };
+        let share = f64::from(fraction_lost) / 256.0;
+        let less = self.loss.reported(share, sent);
+        let queue = self.round_trip.saturating_sub(self.shortest.unwrap_or_default());
+        let usage = if queue > QUEUE_MAX { Usage::Over } else { Usage::Normal };
+        self.decide(now, usage, less, sent * (1.0 - share));
+    }
+
+    /// The viewer says how much it can take. Counts until it says something else.
+    pub(crate) fn remb(&mut self, _now: Instant, bits_per_second: u64) {
+        self.remb = Some(bits_per_second);
+    }
+
+    fn micros(&self, now: Instant) -> i64 {
+        i64::try_from(now.duration_since(self.began).as_micros()).unwrap_or(i64::MAX)
+    }
+
+    fn arrived(&mut self, number: u16, came: i64, now: i64) {
+        let Some(packet) = self.packets.get_mut(usize::from(number) % SENT_MAX) else { return };
+        if packet.number != number || packet.bytes == 0 {
+            return; // never sent, told of already, or too long ago
+        }
+        if packet.bytes & LOST != 0 {
+            self.loss.found();
+        }
+        let bytes = u32::from(packet.bytes & !LOST);
+        packet.bytes = 0;
+        let left = now - i64::from((now as u32).wrapping_sub(packet.left));
+        self.loss.count(0, 1);
+        self.through.add(came, bytes);
+        self.delay.packet(Arrival { left, came, bytes });
+    }
+
+    fn missing(&mut self, number: u16) {
+        let Some(packet) = self.packets.get_mut(usize::from(number) % SENT_MAX) else { return };
+        if packet.number == number && packet.bytes != 0 && packet.bytes & LOST == 0 {
+            packet.bytes |= LOST;
+            self.loss.count(1, 0);
+        }
+    }
+
+    fn update(&mut self, now: Instant, through: f64) {
+        let sent = self.sent.bits_per_second().unwrap_or(through);
+        let less = self.loss.less(self.micros(now), sent);
+        self.decide(now, self.delay.usage(), less, through);
+    }
+
+    /// Moves the rate. `less`: the share of what is sent that loss leaves. `through`: bits a second that arrive.
+    fn decide(&mut self, now: Instant, usage: Usage, less: Option<f64>, through: f64) {
+        let passed = now.duration_since(std::mem::replace(&mut self.updated, now));
+        let rate = *self.rate.get_or_insert(UNTRIED * through);
+        let sent = self.sent.bits_per_second().unwrap_or(through);
+        let answered = self.lowered.is_none_or(|at| now.duration_since(at) > ANSWER + self.round_trip);
+        let next = match (usage, less) {
+            (Usage::Over, _) if answered => self.lower(now, rate, BACK_OFF * through),
+            (_, Some(share)) => self.lower(now, rate, share * rate.min(sent)),
+            (Usage::Normal, _) => self.rise(now, rate, through, passed),
+            _ => rate,
+        };
+        self.rate = Some(next.max(FLOOR));
+    }
+
+    fn lower(&mut self, now: Instant, rate: f64, to: f64) -> f64 {
+        self.lowered = Some(now);
+        rate.min(to)
+    }
+
+    /// Whether the path was too narrow a short while ago.
+    fn lately(&self, now: Instant) -> bool {
+        self.lowered.is_some_and(|at| now.duration_since(at) < CAREFUL_FOR)
+    }
+
+    fn rise(&self, now: Instant, rate: f64, through: f64, passed: Duration) -> f64 {
+        let growth = match self.loss.severity() {
+            Severity::Little if !self.lately(now) => QUICK,
+            Severity::Little | Severity::Some => CAREFUL,
+            Severity::TooMuch => return rate,
+        };
+        let grown = rate * growth.powf(passed.as_secs_f64().min(1.0));
+        let seen = self.delay.train().unwrap_or(0.0) * BACK_OFF;
+        let most = (UNTRIED * through + FLOOR / 5.0).max(seen.min(4.0 * through));
+        grown.min(most).max(rate)
+    }
+}
