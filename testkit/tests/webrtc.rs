@@ -120,7 +120,7 @@ fn requests_that_cannot_be_served_get_a_reason() {
     let get = Request::get(server.api_address(), whip).send().unwrap();
     assert_eq!(get.status, 405);
     let gone = "/rtc/v1/whip/?action=delete&token=x&session=none:none";
-    assert_eq!(Request::get(server.api_address(), gone).method("DELETE").send().unwrap().status, 200);
+    assert_eq!(Request::get(server.api_address(), gone).method("DELETE").send().unwrap().status, 404);
 }
 
 /// Strangers' packets cost nobody anything: no session, no answer, no panic.

@@ -25,10 +25,10 @@ use headwater_rtmp::Rtmp;
 use headwater_stats::{Identity, Stats};
 #[cfg(feature = "http3")]
 use headwater_web::Answering;
-use headwater_web::Protocol;
+use headwater_web::{HEAD_TIMEOUT, Protocol};
 use headwater_webrtc::WebRtc;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -223,7 +223,8 @@ impl Server {
         control.block_on(listen_control(conf, api, rtc))?;
         let console = conf.console.enabled.then(|| conf.console.listen.port);
         let data = std::path::absolute(&conf.data_dir).unwrap_or_else(|_| conf.data_dir.clone());
-        let welcome = Welcome { console, rtmp, http, data: data.display().to_string() };
+        let whip = (conf.rtc_server.enabled && conf.http_api.enabled).then_some(conf.http_api.listen.port);
+        let welcome = Welcome { console, rtmp, http, whip, data: data.display().to_string() };
         tracing::info!(
             workers = workers.count(),
             rtmp,
@@ -398,12 +399,14 @@ fn listen_http(conf: &Conf, workers: &Workers, http: Arc<HttpLive>) -> Result<Op
             (http.clone(), https_acceptor("http_server.https", &server.https.cert, &server.https.key)?);
         let serve: Serve =
             Arc::new(move |connection| Box::pin(http.clone().serve_tls(connection, tls.clone())));
+        let serve = beside_webrtc(conf, server.https.listen.port, serve);
         listen(workers, address(&server.https.listen), "HTTPS streams", "http_server.https.listen", serve)?;
         if server.https.h3 {
             listen_http3(&server.https, &streams)?;
         }
     }
     let serve: Serve = Arc::new(move |connection| Box::pin(http.clone().serve(connection)));
+    let serve = beside_webrtc(conf, server.listen.port, serve);
     let bound = listen(workers, address(&server.listen), "HTTP streams", "http_server.listen", serve)?;
     Ok(Some(bound.port()))
 }
@@ -477,9 +480,54 @@ fn listen_rtc(
         }
     });
     let rtc = WebRtc::new(hub.clone(), admission.clone(), conf.clone(), control.handle().clone(), told);
-    let (udp, tcp) = rtc.listen(workers)?;
+    let any = |port| SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
+    let server = &conf.rtc_server;
+    let udp = rtc
+        .listen_udp(workers)
+        .map_err(|e| PortError::udp(any(server.listen), "WebRTC", "rtc_server.listen", e))?;
+    let tcp = match (server.tcp.enabled, shares_webrtc(conf)) {
+        (false, _) => None,
+        (true, true) => {
+            rtc.share_tcp(server.tcp.listen);
+            Some(server.tcp.listen)
+        }
+        (true, false) => Some(rtc.listen_tcp(workers).map_err(|e| {
+            PortError::new(any(server.tcp.listen), "WebRTC over TCP", "rtc_server.tcp.listen", e)
+        })?),
+    };
     tracing::info!(udp, tcp, "webrtc listens");
     Ok(Some(rtc))
+}
+
+/// Whether a port of the streams is that of WebRTC over TCP as well.
+fn shares_webrtc(conf: &Conf) -> bool {
+    let (tcp, http) = (&conf.rtc_server.tcp, &conf.http_server);
+    let own = |on: bool, endpoint: &Endpoint| on && endpoint.port == tcp.listen;
+    conf.rtc_server.enabled
+        && tcp.enabled
+        && http.enabled
+        && (own(true, &http.listen) || own(http.https.enabled, &http.https.listen))
+}
+
+/// Gives connections to WebRTC whose first byte tells that they are for it, and the others to `http`.
+fn beside_webrtc(conf: &Conf, port: u16, http: Serve) -> Serve {
+    if !shares_webrtc(conf) || conf.rtc_server.tcp.listen != port {
+        return http;
+    }
+    Arc::new(move |connection| {
+        let http = http.clone();
+        Box::pin(async move {
+            let mut first = [0];
+            let peeked = tokio::time::timeout(HEAD_TIMEOUT, connection.io.peek(&mut first)).await;
+            match peeked {
+                Ok(Ok(1)) if headwater_webrtc::is_packet(first[0]) => {
+                    headwater_webrtc::serve_tcp(connection).await;
+                }
+                Ok(Ok(1)) => http(connection).await,
+                _ => {} // nothing came, or the peer left
+            }
+        })
+    })
 }
 
 /// One listener serves both when their endpoints are the same (srs-interfaces 3.4).

@@ -1,6 +1,7 @@
 //! The answer's text: what the state machine wrote, with our candidates in place of its own.
 
 use crate::candidates::Place;
+use crate::negotiate::Restarted;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -24,14 +25,40 @@ pub(crate) fn candidate_lines(places: &[Place], ports: Ports) -> Vec<String> {
         let host = &place.host;
         if let Some(port) = port(ports.udp) {
             let n = lines.len();
-            lines.push(format!("candidate:{n} 1 udp {PRIORITY} {host} {port} typ host generation 0"));
+            lines.push(candidate(n, "udp", host, port));
         }
         if let Some(port) = port(ports.tcp) {
             let n = lines.len();
-            lines.push(format!("candidate:{n} 1 tcp {PRIORITY} {host} {port} typ host tcptype passive"));
+            lines.push(candidate(n, "tcp", host, port));
         }
     }
     lines
+}
+
+/// The fragment (RFC 8840 9) that answers an ICE restart: new credentials, the same candidates.
+pub(crate) fn fragment(restarted: &Restarted) -> String {
+    let Restarted { ufrag, password, mid, candidates } = restarted;
+    let mut out = format!(
+        "a=ice-lite\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n\
+         m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:{mid}\r\n"
+    );
+    append(&mut out, &again(candidates));
+    out
+}
+
+/// The lines that [`shown`] was made of.
+fn again(shown: &[String]) -> Vec<String> {
+    let line = |(n, shown): (usize, &String)| {
+        let mut words = shown.split(' ');
+        let (protocol, host, port) = (words.next()?, words.next()?, words.next()?);
+        Some(candidate(n, protocol, host, port.parse().ok()?))
+    };
+    shown.iter().enumerate().filter_map(line).collect()
+}
+
+fn candidate(n: usize, protocol: &str, host: &str, port: u16) -> String {
+    let rest = if protocol == "tcp" { "tcptype passive" } else { "generation 0" };
+    format!("candidate:{n} 1 {protocol} {PRIORITY} {host} {port} typ host {rest}")
 }
 
 /// `candidates` as people read them: `udp 192.0.2.7 8000`.
@@ -133,5 +160,6 @@ mod tests {
         let places = [Place { host: "192.0.2.7".into(), port: None }];
         let lines = candidate_lines(&places, Ports { udp: None, tcp: Some(443) });
         assert_eq!(lines, ["candidate:0 1 tcp 2130706431 192.0.2.7 443 typ host tcptype passive"]);
+        assert_eq!(again(&shown(&lines)), lines);
     }
 }

@@ -18,6 +18,7 @@ mod egress;
 mod engine;
 mod ingest;
 mod negotiate;
+mod offer;
 mod packetlog;
 mod peer;
 mod port;
@@ -30,6 +31,7 @@ mod status;
 mod tcp;
 
 pub use signal::{router, sessions};
+pub use tcp::{is_packet, serve as serve_tcp};
 
 use headwater_conf::Conf;
 use headwater_convert::Conversions;
@@ -111,26 +113,35 @@ impl WebRtc {
         })
     }
 
-    /// Listens on the UDP port of `rtc_server.listen` with a socket in every worker, and on its TCP port when
-    /// `rtc_server.tcp` is on. The ports bound.
+    /// Listens on the UDP port of `rtc_server.listen` with a socket in every worker; the port bound.
     ///
-    /// Fails when a port is taken.
-    pub fn listen(self: &Arc<Self>, workers: &Workers) -> io::Result<(u16, Option<u16>)> {
-        let conf = &self.conf.rtc_server;
-        let (udp, sockets) = socket::bind(conf.listen, workers.count())?;
+    /// Fails when the port is taken.
+    pub fn listen_udp(self: &Arc<Self>, workers: &Workers) -> io::Result<u16> {
+        self.warn();
+        let (udp, sockets) = socket::bind(self.conf.rtc_server.listen, workers.count())?;
         for (worker, socket) in sockets.into_iter().enumerate() {
             let gateway = self.clone();
             workers
                 .run(worker, Box::new(move || drop(tokio::task::spawn_local(port::run(gateway, socket)))))?;
         }
         self.udp.store(udp, Ordering::Relaxed);
-        if !conf.tcp.enabled {
-            return Ok((udp, None));
-        }
-        let addr = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), conf.tcp.listen);
+        Ok(udp)
+    }
+
+    /// Listens on the TCP port of `rtc_server.tcp.listen`; the port bound.
+    ///
+    /// Fails when the port is taken.
+    pub fn listen_tcp(&self, workers: &Workers) -> io::Result<u16> {
+        let addr = SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), self.conf.rtc_server.tcp.listen);
         let bound = workers.listen(addr, Arc::new(|connection| Box::pin(tcp::serve(connection))))?;
-        self.tcp.store(bound.port(), Ordering::Relaxed);
-        Ok((udp, Some(bound.port())))
+        self.share_tcp(bound.port());
+        Ok(bound.port())
+    }
+
+    /// Tells answers to name a TCP port on which others listen: they hand over what [`is_packet`] tells, by
+    /// [`serve_tcp`].
+    pub fn share_tcp(&self, port: u16) {
+        self.tcp.store(port, Ordering::Relaxed);
     }
 
     /// The ports that answers name, by `rtc_server.protocol`.
@@ -140,6 +151,23 @@ impl WebRtc {
         answer::Ports {
             udp: bound(&self.udp).filter(|_| protocol != "tcp"),
             tcp: bound(&self.tcp).filter(|_| protocol != "udp"),
+        }
+    }
+
+    /// Says which settings cannot have their way.
+    fn warn(&self) {
+        let conf = &self.conf.rtc_server;
+        if !conf.ecdsa {
+            tracing::warn!(
+                "rtc_server.ecdsa is off, but there are no RSA certificates for DTLS; it stays ECDSA"
+            );
+        }
+        if !conf.encrypt {
+            tracing::warn!("rtc_server.encrypt is off, but WebRTC media are always encrypted (RFC 8827 6.5)");
+        }
+        for vhost in self.conf.vhosts().iter().filter(|vhost| vhost.rtc.dtls_version == "dtls1.0") {
+            let vhost = &vhost.name;
+            tracing::warn!(vhost, "rtc.dtls_version is dtls1.0, which RFC 8996 forbids; DTLS 1.2 is spoken");
         }
     }
 

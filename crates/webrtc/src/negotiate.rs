@@ -6,37 +6,48 @@ use crate::candidates::{Asked, places};
 use crate::egress::{Egress, codec};
 use crate::engine::{Engine, Outbox};
 use crate::ingest::Ingest;
+use crate::offer::{self, attribute, preferred};
 use crate::peer::{Birth, Peer, Role};
 use crate::port::own_address;
-use crate::registry::Missing;
+use crate::registry::{Missing, Unplaced};
 use crate::status::Status;
 use headwater_conf::VhostRtc;
-use headwater_hub::{Action, Grant, Request, Session, SessionId, SessionInfo};
+use headwater_hub::{Action, Grant, Request, Session, SessionId, SessionInfo, Stream};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
+use str0m::format::{CodecConfig, PayloadParams};
 use str0m::media::Mid;
+use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 use thiserror::Error;
 use tokio::sync::oneshot;
-
-/// Longest offer, in bytes; Chromium's with every codec has 10,000.
-pub(crate) const OFFER_MAX: usize = 64 * 1024;
-
-/// Most media sections of an offer.
-const SECTIONS_MAX: usize = 16;
 
 /// Packets kept for viewers who ask again, a viewer; a second of 6 Mb/s. They are shared with the stream's log, so
 /// that each costs its header alone.
 const RESEND_MAX: usize = 512;
 
-/// SRS's number for WebRTC that is turned off.
-const DISABLED: u32 = 5021;
-
-/// SRS's number for a stream that somebody publishes already.
-const BUSY: u32 = 1028;
+/// SRS's numbers (srs-interfaces 3.12).
+pub(crate) mod code {
+    /// The offer cannot be read or has nothing in common with us.
+    pub(crate) const OFFER: u32 = 5018;
+    /// Somebody publishes the stream already.
+    pub(crate) const BUSY: u32 = 1028;
+    /// WebRTC is turned off.
+    pub(crate) const DISABLED: u32 = 5021;
+    /// Nobody serves this host.
+    pub(crate) const NO_VHOST: u32 = 2014;
+    /// The stream's name is no name.
+    pub(crate) const BAD_NAME: u32 = 2051;
+    /// The page is not allowed.
+    pub(crate) const REFER: u32 = 2015;
+    /// The address is denied.
+    pub(crate) const BY_ADDRESS: u32 = 1053;
+    /// The address is not among those allowed.
+    pub(crate) const NOT_ALLOWED: u32 = 1054;
+}
 
 /// What a client wants, as signalling understood it.
 #[derive(Clone, Debug)]
@@ -58,6 +69,8 @@ pub(crate) struct Wish {
     pub(crate) codec: Option<String>,
     /// ICE credentials that the client chose for us (`ice-ufrag`, `ice-pwd`).
     pub(crate) credentials: Option<(String, String)>,
+    /// Whether it asks for media in the clear (`encrypt=false`), which it does not get.
+    pub(crate) clear: bool,
     pub(crate) offer: String,
 }
 
@@ -93,9 +106,10 @@ impl Refused {
     /// SRS's number.
     pub(crate) fn code(&self) -> u32 {
         match self {
-            Refused::Offer(_) | Refused::Overload(_) => 400,
+            Refused::Offer(_) => code::OFFER,
+            Refused::Overload(_) => 400,
             Refused::Denied { code, .. } => *code,
-            Refused::Busy(_) => BUSY,
+            Refused::Busy(_) => code::BUSY,
         }
     }
 }
@@ -104,43 +118,37 @@ impl WebRtc {
     /// Answers an offer. Admission is asked before anything of the session exists.
     pub(crate) async fn negotiate(&self, wish: Wish) -> Result<Agreed, Refused> {
         let settings = self.settings(&wish)?;
-        check(&wish)?;
-        let offer =
-            SdpOffer::from_sdp_string(&wish.offer).map_err(|error| Refused::Offer(error.to_string()))?;
+        if wish.clear {
+            let reason =
+                "media are always encrypted here (RFC 8827 6.5); take `encrypt=false` out of the address";
+            return Err(Refused::Offer(reason.into()));
+        }
+        offer::check(&wish.offer, wish.action).map_err(Refused::Offer)?;
+        if let Some(reason) = self.registry.full(wish.peer) {
+            return Err(Refused::Overload(reason));
+        }
         let remote = attribute(&wish.offer, "ice-ufrag").unwrap_or_default().to_owned();
         let request = request(&wish);
         let denied =
             |refusal: headwater_hub::Refusal| Refused::Denied { code: refusal.code, reason: refusal.reason };
         let grant = self.admission.ask(&request).await.map_err(denied)?;
         let stream = self.hub.stream(&grant.name);
-        if wish.action == Action::Publish
-            && let Some(by) = stream.snapshot().publisher
-        {
-            let reason = format!(
-                "{} is being published by client {}; stop it or use another name",
-                grant.name,
-                by.id()
-            );
-            return Err(Refused::Busy(reason));
-        }
-        if wish.action == Action::Play && !settings.rtmp_to_rtc {
-            let publisher = stream.snapshot().publisher;
-            if publisher.is_some_and(|session| session.info().kind != "rtc-publish") {
-                let reason =
-                    "this stream is not published by WebRTC; set `rtc { rtmp_to_rtc on; }` to play it here";
-                return Err(Refused::Denied { code: DISABLED, reason: reason.into() });
-            }
-        }
+        free(&wish, &settings, &stream)?;
         let asked = Asked { external: wish.external.as_deref(), host: &wish.host };
         let candidates = candidate_lines(&places(&self.conf.rtc_server, asked).await, self.ports());
+        let now = Instant::now();
+        let terms = Terms {
+            action: wish.action,
+            settings: &settings,
+            codec: wish.codec.as_deref(),
+            credentials: wish.credentials.as_ref(),
+            certificate: self.certificate(),
+        };
+        let Agreement { mut engine, outbox, answer } = agree(&wish.offer, &terms, now)?;
         let session = Arc::new(Session::new(session_info(&request, grant)));
         let name = session.info().name.clone();
         let path = format!("{}/{}", name.app(), name.stream());
         let status = Arc::new(Status::new(request.session, request.kind, path, answer::shown(&candidates)));
-        let now = Instant::now();
-        let mut engine = Engine::new(self.rtc(&wish, &settings, now)?, now);
-        let mut outbox = Outbox::default();
-        let answer = engine.answer(offer, &mut outbox).map_err(|error| Refused::Offer(error.to_string()))?;
         let role = match wish.action {
             Action::Publish => Role::Publish(Box::new(Ingest::new(stream, &settings))),
             Action::Play => Role::Play(Box::new(Egress::new(stream, session.clone()))),
@@ -155,13 +163,16 @@ impl WebRtc {
             status,
             role,
             ufrag: ufrag.as_str().into(),
+            remote: remote.as_str().into(),
             token: token.as_str().into(),
             patience,
         };
-        let answer = answer.to_sdp_string();
         let mut peer = Peer::new(birth, now);
         peer.media(&answer)?;
-        self.registry.wait(Box::new(peer), wish.peer, now).map_err(Refused::Overload)?;
+        self.registry.wait(Box::new(peer), wish.peer, now).map_err(|unplaced| match unplaced {
+            Unplaced::Full(reason) => Refused::Overload(reason),
+            Unplaced::Taken => Refused::Busy("another session has this ice-ufrag; choose another".into()),
+        })?;
         let title = if wish.action == Action::Publish { "s=SRSPublishSession" } else { "s=SRSPlaySession" };
         Ok(Agreed {
             answer: dress(&answer, title, &candidates),
@@ -174,6 +185,9 @@ impl WebRtc {
 
     /// Ends the session that `ufrag` and `token` name.
     pub(crate) fn hang_up(&self, ufrag: &str, token: &str) -> Result<(), Missing> {
+        if self.registry.forget_waiting(ufrag, token)? {
+            return Ok(());
+        }
         self.registry.with(
             ufrag,
             token,
@@ -182,11 +196,6 @@ impl WebRtc {
                 Ok(())
             }),
         )
-    }
-
-    /// Whether the session that `ufrag` and `token` name is there.
-    pub(crate) fn exists(&self, ufrag: &str, token: &str) -> Result<(), Missing> {
-        self.registry.with(ufrag, token, Box::new(|_| Ok(())))
     }
 
     /// Answers an offer that restarts ICE. `None` when the session is gone meanwhile.
@@ -210,7 +219,7 @@ impl WebRtc {
     }
 
     fn settings(&self, wish: &Wish) -> Result<VhostRtc, Refused> {
-        let denied = |reason: &str| Refused::Denied { code: DISABLED, reason: reason.to_owned() };
+        let denied = |reason: &str| Refused::Denied { code: code::DISABLED, reason: reason.to_owned() };
         if !self.conf.rtc_server.enabled {
             return Err(denied("WebRTC is off; set `rtc_server { enabled on; }`"));
         }
@@ -219,43 +228,6 @@ impl WebRtc {
             return Err(denied("WebRTC is off for this vhost; set `rtc { enabled on; }` in it"));
         }
         Ok(vhost.rtc.clone())
-    }
-
-    fn rtc(&self, wish: &Wish, settings: &VhostRtc, now: Instant) -> Result<Rtc, Refused> {
-        let publish = wish.action == Action::Publish;
-        let mut config = RtcConfig::new()
-            .set_ice_lite(true)
-            .set_rtp_mode(true)
-            .clear_codecs()
-            .set_send_buffer_audio(64)
-            .set_send_buffer_video(RESEND_MAX)
-            .set_stats_interval(Some(Duration::from_secs(2)));
-        if let Some(certificate) = self.certificate() {
-            config = config.set_dtls_cert(certificate);
-        }
-        if let Some((ufrag, pass)) = wish.credentials.clone() {
-            config = config.set_local_ice_credentials(IceCreds { ufrag, pass });
-        }
-        config = config.enable_opus(true, true).enable_pcma(true, false).enable_pcmu(true, false);
-        let only = publish.then(|| preferred(&wish.offer, wish.codec.as_deref())).flatten();
-        let on = |codec: &str| only.is_none_or(|only| only == codec);
-        config = config
-            .enable_h264(on("H264"))
-            .enable_h265(on("H265"))
-            .enable_av1(on("AV1"))
-            .enable_vp9(on("VP9"))
-            .enable_vp8(on("VP8"));
-        let _ = settings;
-        let mut rtc = config.build(now);
-        for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
-            let own = own_address((ip, 0).into());
-            for protocol in ["udp", "tcp"] {
-                if let Ok(candidate) = Candidate::host(own, protocol) {
-                    rtc.add_local_candidate(candidate);
-                }
-            }
-        }
-        Ok(rtc)
     }
 
     fn certificate(&self) -> Option<DtlsCert> {
@@ -269,59 +241,119 @@ impl WebRtc {
 pub(crate) struct Restarted {
     pub(crate) ufrag: String,
     pub(crate) password: String,
+    /// The first media section, which stands for all (BUNDLE).
+    pub(crate) mid: String,
+    /// As [`answer::shown`] tells them.
+    pub(crate) candidates: Vec<String>,
 }
 
-/// What can be told without parsing.
-fn check(wish: &Wish) -> Result<(), Refused> {
-    let offer = &wish.offer;
-    let bad = |reason: &str| Err(Refused::Offer(reason.to_owned()));
-    if offer.len() > OFFER_MAX {
-        return bad("it is longer than 64 KiB");
-    }
-    let sections = offer.lines().filter(|line| line.starts_with("m=")).count();
-    if sections == 0 {
-        return bad("it has no media section (m=audio or m=video)");
-    }
-    if sections > SECTIONS_MAX {
-        return bad("it has more than 16 media sections");
-    }
-    if !offer.lines().any(|line| line.starts_with("a=group:BUNDLE")) {
-        return bad("it has no a=group:BUNDLE; all media go over one transport here");
-    }
-    let direction = |line: &str| offer.lines().any(|l| l.trim_end() == line);
-    let sends = direction("a=sendonly") || direction("a=sendrecv");
-    let receives = direction("a=recvonly") || direction("a=sendrecv");
+/// What a session is agreed on by, besides the offer.
+pub(crate) struct Terms<'a> {
+    pub(crate) action: Action,
+    pub(crate) settings: &'a VhostRtc,
+    /// The video codec that a publisher names.
+    pub(crate) codec: Option<&'a str>,
+    /// ICE user name and password that the client chose for us.
+    pub(crate) credentials: Option<&'a (String, String)>,
+    pub(crate) certificate: Option<DtlsCert>,
+}
+
+/// A state machine that waits for its peer, and what the peer is told.
+pub(crate) struct Agreement {
+    pub(crate) engine: Engine,
+    pub(crate) outbox: Outbox,
+    pub(crate) answer: String,
+}
+
+/// Answers an offer that [`offer::check`] let pass. Nobody knows of what comes of it yet.
+pub(crate) fn agree(offer: &str, terms: &Terms<'_>, now: Instant) -> Result<Agreement, Refused> {
+    let refused = |error: &dyn std::fmt::Display| Refused::Offer(error.to_string());
+    let told = offer::told(offer, terms.settings);
+    let parsed = SdpOffer::from_sdp_string(&told).map_err(|error| refused(&error))?;
+    let mut engine = Engine::new(rtc(&told, terms, now), now);
+    let mut outbox = Outbox::default();
+    let answer = engine.answer(parsed, &mut outbox).map_err(|error| refused(&error))?.to_sdp_string();
+    Ok(Agreement { engine, outbox, answer })
+}
+
+/// Whether the stream is there for the taking.
+fn free(wish: &Wish, settings: &VhostRtc, stream: &Stream) -> Result<(), Refused> {
+    let Some(by) = stream.snapshot().publisher else { return Ok(()) };
     match wish.action {
-        Action::Publish if receives && !sends => bad("it only receives; a publisher's offer has a=sendonly"),
-        Action::Play if sends && !receives => bad("it only sends; a player's offer has a=recvonly"),
-        Action::Publish | Action::Play => Ok(()),
+        Action::Publish => {
+            let (name, by) = (stream.name(), by.id());
+            let reason = format!("{name} is being published by client {by}; stop it or use another name");
+            Err(Refused::Busy(reason))
+        }
+        Action::Play if !settings.rtmp_to_rtc && by.info().kind != "rtc-publish" => {
+            let reason =
+                "this stream is not published by WebRTC; set `rtc { rtmp_to_rtc on; }` to play it here";
+            Err(Refused::Denied { code: code::DISABLED, reason: reason.into() })
+        }
+        Action::Play => Ok(()),
     }
 }
 
-/// The video codec a publisher is asked for: the one it names, or the first of ours that it offers; H.264 first, since
-/// every other output carries it.
-fn preferred(offer: &str, named: Option<&str>) -> Option<&'static str> {
-    let offered = |codec: &&str| {
-        let wanted = format!(" {}/90000", codec.to_ascii_lowercase());
-        offer.lines().any(|line| line.starts_with("a=rtpmap:") && line.to_ascii_lowercase().contains(&wanted))
-    };
-    let named = named.and_then(|named| match named.to_ascii_lowercase().as_str() {
-        "av1" => Some("AV1"),
-        "hevc" | "h265" => Some("H265"),
-        "vp9" => Some("VP9"),
-        "vp8" => Some("VP8"),
-        "h264" | "avc" => Some("H264"),
-        _ => None,
-    });
-    let order = ["H264", "H265", "AV1", "VP9", "VP8"];
-    named.filter(offered).or_else(|| order.into_iter().find(|codec| offered(codec)))
+fn rtc(offer: &str, terms: &Terms<'_>, now: Instant) -> Rtc {
+    let publish = terms.action == Action::Publish;
+    let mut config = RtcConfig::new()
+        .set_ice_lite(true)
+        .set_rtp_mode(true)
+        .clear_codecs()
+        .set_send_buffer_audio(64)
+        .set_send_buffer_video(RESEND_MAX)
+        .set_stats_interval(Some(Duration::from_secs(2)));
+    if let Some(certificate) = terms.certificate.clone() {
+        config = config.set_dtls_cert(certificate);
+    }
+    if let Some((ufrag, pass)) = terms.credentials.cloned() {
+        config = config.set_local_ice_credentials(IceCreds { ufrag, pass });
+    }
+    config = config.enable_opus(true, true).enable_pcma(true, false).enable_pcmu(true, false);
+    let only = publish.then(|| preferred(offer, terms.codec)).flatten();
+    let on = |codec: &str| only.is_none_or(|only| only == codec);
+    config = config
+        .enable_h264(on("H264"))
+        .enable_h265(on("H265"))
+        .enable_av1(on("AV1"))
+        .enable_vp9(on("VP9"))
+        .enable_vp8(on("VP8"));
+    feedback(&mut config, terms.settings);
+    let mut rtc = config.build(now);
+    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+        let own = own_address((ip, 0).into());
+        for protocol in ["udp", "tcp"] {
+            if let Ok(candidate) = Candidate::host(own, protocol) {
+                rtc.add_local_candidate(candidate);
+            }
+        }
+    }
+    rtc
 }
 
-/// The value of the first `a=name:value` line.
-pub(crate) fn attribute<'a>(sdp: &'a str, name: &str) -> Option<&'a str> {
-    sdp.lines()
-        .find_map(|line| line.strip_prefix("a=")?.strip_prefix(name)?.strip_prefix(':'))
-        .map(str::trim_end)
+/// Leaves out of the answer what `nack` and `twcc` turn off: neither side does what was not agreed on.
+fn feedback(config: &mut RtcConfig, settings: &VhostRtc) {
+    let VhostRtc { nack, twcc, .. } = *settings;
+    if nack && twcc {
+        return;
+    }
+    let change = |params: &PayloadParams| {
+        let mut changed = *params;
+        if !nack && params.spec().codec.is_video() {
+            changed = PayloadParams::new(params.pt(), None, params.spec()); // no RTX either
+            changed.set_fb_nack(false);
+        }
+        changed.set_fb_transport_cc(twcc);
+        changed
+    };
+    let params = config.codec_config().params().iter().map(change).collect();
+    *config.codec_config() = CodecConfig::new_from_payload_params(params);
+    if !twcc {
+        let mut extensions = ExtensionMap::empty();
+        let kept = |(_, extension): &(u8, &Extension)| **extension != Extension::TransportSequenceNumber;
+        config.extension_map().iter().filter(kept).for_each(|(id, ext)| extensions.set(id, ext.clone()));
+        *config.extension_map() = extensions;
+    }
 }
 
 fn request(wish: &Wish) -> Request {
@@ -399,7 +431,10 @@ impl Peer {
             tracing::warn!(cid = %self.session.id(), %error, "ICE restart failed");
         }
         self.ufrag = ours.ufrag.as_str().into();
-        Restarted { ufrag: ours.ufrag, password: ours.pass }
+        self.remote = ufrag.into();
+        let mid = self.status.facts().tracks.first().map(|track| track.mid.clone()).unwrap_or_default();
+        let candidates = self.status.candidates.clone();
+        Restarted { ufrag: ours.ufrag, password: ours.pass, mid, candidates }
     }
 }
 

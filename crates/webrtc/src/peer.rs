@@ -28,6 +28,8 @@ pub(crate) struct Peer {
     pub(crate) role: Role,
     /// Our ICE user name.
     pub(crate) ufrag: Box<str>,
+    /// The peer's ICE user name.
+    pub(crate) remote: Box<str>,
     /// What its maker proves itself with when it ends or changes the session.
     pub(crate) token: Box<str>,
     /// `stun_timeout`: how long it may be silent.
@@ -60,13 +62,14 @@ pub(crate) struct Birth {
     pub(crate) status: Arc<Status>,
     pub(crate) role: Role,
     pub(crate) ufrag: Box<str>,
+    pub(crate) remote: Box<str>,
     pub(crate) token: Box<str>,
     pub(crate) patience: Duration,
 }
 
 impl Peer {
     pub(crate) fn new(birth: Birth, now: Instant) -> Peer {
-        let Birth { engine, outbox, session, status, role, ufrag, token, patience } = birth;
+        let Birth { engine, outbox, session, status, role, ufrag, remote, token, patience } = birth;
         let routes = SmallVec::new();
         Peer {
             engine,
@@ -75,6 +78,7 @@ impl Peer {
             status,
             role,
             ufrag,
+            remote,
             token,
             patience,
             heard: now,

@@ -5,7 +5,7 @@ use crate::egress::Channel;
 use crate::engine::Datagram;
 use crate::packetlog::Burst;
 use crate::peer::{Peer, Role};
-use crate::registry::{Claim, INBOX_MAX, Order, Route};
+use crate::registry::{Claim, INBOX_MAX, IceNames, Order, Route};
 use crate::socket::{Inbound, Socket};
 use crate::status::Phase;
 use headwater_hub::StreamName;
@@ -385,7 +385,8 @@ impl Port {
             self.end(key, Some(&reason));
         }
         if self.worker == 0 {
-            self.gateway.registry.sweep(now);
+            let late = self.gateway.registry.sweep(now);
+            late.iter().for_each(|status| self.gateway.remember(status));
         }
     }
 
@@ -400,7 +401,8 @@ impl Port {
                 let old = peer.ufrag.clone();
                 let outcome = act(peer);
                 if peer.ufrag != old {
-                    self.gateway.registry.rename(&old, peer.ufrag.clone());
+                    let ice = IceNames { local: peer.ufrag.clone(), remote: peer.remote.clone() };
+                    self.gateway.registry.rename(&old, ice);
                 }
                 self.follow_up(key, now, outcome);
             }

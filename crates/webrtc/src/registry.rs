@@ -74,16 +74,72 @@ struct Entry {
     since: Instant,
     from: IpAddr,
     token: Box<str>,
-    /// The ICE user name it began with, which its URL tells for good.
-    name: Box<str>,
+    ice: IceNames,
     status: Arc<Status>,
+}
+
+/// The user names of a session's present ICE session; a restart changes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct IceNames {
+    /// Ours.
+    pub(crate) local: Box<str>,
+    /// The peer's.
+    pub(crate) remote: Box<str>,
 }
 
 /// All sessions of a server.
 #[derive(Default)]
 pub(crate) struct Registry {
-    entries: Mutex<HashMap<Box<str>, Entry>>,
+    entries: Mutex<Entries>,
     workers: Mutex<Vec<mpsc::Sender<Order>>>,
+}
+
+/// Sessions by the ICE user name that they began with, which their URL tells for good.
+#[derive(Default)]
+struct Entries {
+    named: HashMap<Box<str>, Entry>,
+    /// The present user name of each session that restarted ICE, and the one that it began with.
+    restarted: HashMap<Box<str>, Box<str>>,
+}
+
+impl Entries {
+    /// The name that a session began with, by any user name that leads to it.
+    fn name<'a>(&'a self, ufrag: &'a str) -> &'a str {
+        self.restarted.get(ufrag).map_or(ufrag, |name| name)
+    }
+
+    fn get_mut(&mut self, ufrag: &str) -> Option<&mut Entry> {
+        let name = self.restarted.get(ufrag).map_or(ufrag, |name| name);
+        self.named.get_mut(name)
+    }
+
+    fn rename(&mut self, old: &str, ice: IceNames) {
+        let name: Box<str> = self.name(old).into();
+        let Some(entry) = self.named.get_mut(&name) else { return };
+        self.restarted.remove(&entry.ice.local);
+        if ice.local != name {
+            self.restarted.insert(ice.local.clone(), name);
+        }
+        entry.ice = ice;
+    }
+
+    fn remove(&mut self, ufrag: &str) {
+        let name: Box<str> = self.name(ufrag).into();
+        if let Some(entry) = self.named.remove(&name) {
+            self.restarted.remove(&entry.ice.local);
+        }
+    }
+
+    /// Why one more session from there may not wait, if it may not.
+    fn full(&self, from: IpAddr) -> Option<&'static str> {
+        let waiting = || self.named.values().filter(|entry| matches!(entry.place, Place::Waiting(_)));
+        if waiting().count() >= WAITING_MAX {
+            return Some("too many sessions wait for their first packet; try again in a moment");
+        }
+        let same = waiting().filter(|entry| entry.from == from).count();
+        (same >= WAITING_PER_ADDRESS)
+            .then_some("too many sessions of this address wait for their first packet; is UDP blocked?")
+    }
 }
 
 /// What a worker is to do with a packet whose sender it does not know.
@@ -98,7 +154,7 @@ pub(crate) enum Claim {
 
 impl std::fmt::Debug for Registry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Registry").field("sessions", &self.entries.lock().len()).finish_non_exhaustive()
+        f.debug_struct("Registry").field("sessions", &self.entries.lock().named.len()).finish_non_exhaustive()
     }
 }
 
@@ -110,20 +166,26 @@ impl Registry {
         workers.len() - 1
     }
 
-    /// Lets a session wait for its peer. Refused, with the reason, when too many wait.
-    pub(crate) fn wait(&self, peer: Box<Peer>, from: IpAddr, now: Instant) -> Result<(), &'static str> {
+    /// Why one more session from there would be refused, if it would: asked before anything is made for it.
+    pub(crate) fn full(&self, from: IpAddr) -> Option<&'static str> {
+        self.entries.lock().full(from)
+    }
+
+    /// Lets a session wait for its peer. Refused, with the reason, when too many wait, or when its user name (clients
+    /// may choose it) is another session's.
+    pub(crate) fn wait(&self, peer: Box<Peer>, from: IpAddr, now: Instant) -> Result<(), Unplaced> {
         let mut entries = self.entries.lock();
-        let waiting = || entries.values().filter(|entry| matches!(entry.place, Place::Waiting(_)));
-        if waiting().count() >= WAITING_MAX {
-            return Err("too many sessions wait for their first packet; try again in a moment");
+        if let Some(reason) = entries.full(from) {
+            return Err(Unplaced::Full(reason));
         }
-        if waiting().filter(|entry| entry.from == from).count() >= WAITING_PER_ADDRESS {
-            return Err("too many sessions of this address wait for their first packet; is UDP blocked?");
+        let ice = IceNames { local: peer.ufrag.clone(), remote: peer.remote.clone() };
+        let name = ice.local.clone();
+        if entries.get_mut(&name).is_some() {
+            return Err(Unplaced::Taken);
         }
-        let (ufrag, token, status) = (peer.ufrag.clone(), peer.token.clone(), peer.status.clone());
-        let entry =
-            Entry { place: Place::Waiting(peer), since: now, from, token, name: ufrag.clone(), status };
-        entries.insert(ufrag, entry);
+        let (token, status) = (peer.token.clone(), peer.status.clone());
+        let entry = Entry { place: Place::Waiting(peer), since: now, from, token, ice, status };
+        entries.named.insert(name, entry);
         Ok(())
     }
 
@@ -150,13 +212,9 @@ impl Registry {
         }
     }
 
-    /// A session has another ICE user name from now on (ICE restart); the old one goes on working for a while by its
-    /// addresses alone.
-    pub(crate) fn rename(&self, old: &str, new: Box<str>) {
-        let mut entries = self.entries.lock();
-        if let Some(entry) = entries.remove(old) {
-            entries.insert(new, entry);
-        }
+    /// A session has other ICE user names from now on (ICE restart); its old one still leads to it.
+    pub(crate) fn rename(&self, old: &str, ice: IceNames) {
+        self.entries.lock().rename(old, ice);
     }
 
     pub(crate) fn remove(&self, ufrag: &str) {
@@ -172,12 +230,8 @@ impl Registry {
     /// made it.
     pub(crate) fn with(&self, name: &str, token: &str, act: Act) -> Result<(), Missing> {
         let mut entries = self.entries.lock();
-        let found = entries.iter_mut().find(|(_, entry)| *entry.name == *name);
-        let Some((ufrag, entry)) = found else { return Err(Missing::Session) };
+        let entry = proven(&mut entries, name, token)?;
         let id = entry.status.id;
-        if !same(entry.token.as_bytes(), token.as_bytes()) {
-            return Err(Missing::Token);
-        }
         match &mut entry.place {
             Place::Worker(worker, key) => {
                 let (worker, key) = (*worker, *key);
@@ -187,35 +241,72 @@ impl Registry {
             }
             Place::Waiting(peer) => {
                 let ended = act(peer);
-                let (ufrag, new) = (ufrag.clone(), peer.ufrag.clone());
+                let ice = IceNames { local: peer.ufrag.clone(), remote: peer.remote.clone() };
                 if let Err(reason) = ended {
                     entry.status.fail(&reason);
-                    entries.remove(&ufrag);
-                } else if new != ufrag
-                    && let Some(entry) = entries.remove(&ufrag)
-                {
-                    entries.insert(new, entry);
+                    entries.remove(name);
+                } else if ice != entry.ice {
+                    entries.rename(name, ice);
                 }
                 Ok(())
             }
         }
     }
 
-    /// Ends sessions that nobody came for, and says why in their status.
-    pub(crate) fn sweep(&self, now: Instant) {
-        self.entries.lock().retain(|_, entry| {
-            let late = matches!(entry.place, Place::Waiting(_)) && now.duration_since(entry.since) > WAIT_MAX;
-            if late {
-                entry.status.fail(&unreached(&entry.status));
-            }
-            !late
-        });
+    /// Forgets a session that still waits. False when a worker has it, or it is gone.
+    pub(crate) fn forget_waiting(&self, name: &str, token: &str) -> Result<bool, Missing> {
+        let mut entries = self.entries.lock();
+        let waiting = matches!(proven(&mut entries, name, token)?.place, Place::Waiting(_));
+        if waiting {
+            entries.remove(name);
+        }
+        Ok(waiting)
+    }
+
+    /// The present ICE session of the session that began as `name`.
+    pub(crate) fn ice(&self, name: &str, token: &str) -> Result<IceNames, Missing> {
+        Ok(proven(&mut self.entries.lock(), name, token)?.ice.clone())
+    }
+
+    /// Ends sessions that nobody came for, with the reason in their status.
+    pub(crate) fn sweep(&self, now: Instant) -> Vec<Arc<Status>> {
+        let mut entries = self.entries.lock();
+        let late = |entry: &Entry| {
+            matches!(entry.place, Place::Waiting(_)) && now.duration_since(entry.since) > WAIT_MAX
+        };
+        let names: Vec<Box<str>> =
+            entries.named.iter().filter(|(_, entry)| late(entry)).map(|(name, _)| name.clone()).collect();
+        let end = |name: Box<str>| {
+            let status = entries.named.get(&name)?.status.clone();
+            entries.remove(&name);
+            status.fail(&unreached(&status));
+            Some(status)
+        };
+        names.into_iter().filter_map(end).collect()
     }
 
     /// What is known of every session.
     pub(crate) fn statuses(&self) -> Vec<Arc<Status>> {
-        self.entries.lock().values().map(|entry| entry.status.clone()).collect()
+        self.entries.lock().named.values().map(|entry| entry.status.clone()).collect()
     }
+}
+
+/// The session that began as `name`, for whoever has its token.
+fn proven<'a>(entries: &'a mut Entries, name: &str, token: &str) -> Result<&'a mut Entry, Missing> {
+    let entry = entries.named.get_mut(name).ok_or(Missing::Session)?;
+    match same(entry.token.as_bytes(), token.as_bytes()) {
+        true => Ok(entry),
+        false => Err(Missing::Token),
+    }
+}
+
+/// Why [`Registry::wait`] took no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unplaced {
+    /// Too many wait.
+    Full(&'static str),
+    /// Another session has this user name.
+    Taken,
 }
 
 /// Why nothing came, in words that name the setting to look at.

@@ -1,12 +1,17 @@
 //! Signalling over HTTP: WHIP (RFC 9725), WHEP (draft-ietf-wish-whep) and SRS's JSON calls (srs-interfaces 3.7).
 
 mod json;
+mod reply;
+pub(crate) mod session;
 mod whip;
 
 use crate::WebRtc;
+use crate::offer::OFFER_MAX;
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::routing::any;
 use headwater_web::percent_decode;
+use http::{HeaderMap, header};
 use std::sync::Arc;
 
 /// `/rtc/v1/`, for the port of the API and for that of the streams.
@@ -26,6 +31,8 @@ pub fn router(gateway: Arc<WebRtc>) -> Router {
         .route("/rtc/v1/publish/", any(json::publish))
         .route("/rtc/v1/play", any(json::play))
         .route("/rtc/v1/play/", any(json::play))
+        .route("/rtc/v1/nack", any(json::nack))
+        .route("/rtc/v1/nack/", any(json::nack))
         .with_state(gateway)
 }
 
@@ -60,8 +67,37 @@ impl Query {
     }
 }
 
+/// A body of at most 64 KiB of text.
+async fn read(body: Body) -> Option<String> {
+    let bytes = to_bytes(body, OFFER_MAX).await.ok()?;
+    String::from_utf8(bytes.to_vec()).ok()
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750 2.1), which OBS and other WHIP clients send.
+fn bearer(fields: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = fields.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    let token = token.trim();
+    let good = scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.bytes().all(allowed);
+    good.then_some(token)
+}
+
+/// `param` with the Bearer token as `token`, where admission and callbacks look for secrets. A `token` that stands in
+/// the address already is left alone.
+fn with_token(param: String, query: &Query, fields: &HeaderMap) -> String {
+    let Some(token) = bearer(fields).filter(|_| query.get("token").is_none()) else { return param };
+    let token = token.replace('+', "%2B");
+    match param.is_empty() {
+        true => format!("?token={token}"),
+        false => format!("{param}&token={token}"),
+    }
+}
+
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod reading {
     use super::*;
 
     #[test]
@@ -69,5 +105,19 @@ mod tests {
         let query = Query::parse("app=live&stream=a%2Fb&empty=&stream=c&flag");
         assert_eq!((query.get("app"), query.get("stream")), (Some("live"), Some("a/b")));
         assert_eq!((query.get("empty"), query.get("flag"), query.get("none")), (None, None, None));
+    }
+
+    #[test]
+    fn bearer_tokens_reach_admission() {
+        let token = |value: &'static str, query: &str| {
+            let fields = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().unwrap())]);
+            with_token(format!("?{query}"), &Query::parse(query), &fields)
+        };
+        assert_eq!(token("Bearer a.b-c", "app=live"), "?app=live&token=a.b-c");
+        assert_eq!(token("bearer a+b/c==", "app=live"), "?app=live&token=a%2Bb/c==");
+        assert_eq!(token("Bearer x", "token=own"), "?token=own");
+        assert_eq!(token("Basic eDp5", "app=live"), "?app=live");
+        assert_eq!(token("Bearer a&b=c", "app=live"), "?app=live");
+        assert_eq!(token("Bearer", "app=live"), "?app=live");
     }
 }

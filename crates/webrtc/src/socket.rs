@@ -48,24 +48,28 @@ impl Default for Inbound {
 }
 
 /// Binds `count` sockets to `port` (any free one when 0), for all addresses of this machine.
+///
+/// Fails when the port is taken, even by a process that would share it.
 pub(crate) fn bind(port: u16, count: usize) -> io::Result<(u16, Vec<std::net::UdpSocket>)> {
     let any = |ip: IpAddr, port| SocketAddr::new(ip, port);
-    let first = bind_one(any(Ipv6Addr::UNSPECIFIED.into(), port))
-        .or_else(|_| bind_one(any(Ipv4Addr::UNSPECIFIED.into(), port)))?;
+    let v6 = any(Ipv6Addr::UNSPECIFIED.into(), port);
+    let own = if bind_one(v6, true).is_ok() { v6 } else { any(Ipv4Addr::UNSPECIFIED.into(), port) };
+    drop(bind_one(own, false)?);
+    let first = bind_one(own, true)?;
     let addr = first.local_addr()?;
     let mut sockets = vec![first];
     for _ in 1..count {
-        sockets.push(bind_one(addr)?);
+        sockets.push(bind_one(addr, true)?);
     }
     Ok((addr.port(), sockets))
 }
 
-fn bind_one(addr: SocketAddr) -> io::Result<std::net::UdpSocket> {
+fn bind_one(addr: SocketAddr, shared: bool) -> io::Result<std::net::UdpSocket> {
     let socket = RawSocket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(false)?;
     }
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(shared)?;
     socket.set_recv_buffer_size(KERNEL_BUFFER).ok();
     socket.set_send_buffer_size(KERNEL_BUFFER).ok();
     socket.bind(&addr.into())?;

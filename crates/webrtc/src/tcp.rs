@@ -34,8 +34,14 @@ pub(crate) fn send(connection: &mpsc::Sender<Bytes>, datagrams: &[Datagram]) {
     connection.try_send(batch.freeze()).ok(); // a full queue is a lossy path: the peer asks again for what it needs
 }
 
-/// Serves one connection on the worker that accepted it.
-pub(crate) async fn serve(connection: Connection) {
+/// Whether a connection whose first byte this is brings packets rather than HTTP or TLS: it is the high half of the
+/// first packet's length.
+pub fn is_packet(first: u8) -> bool {
+    usize::from(first) << 8 <= PACKET_MAX
+}
+
+/// Serves a connection that brings packets after their length (RFC 4571), on the worker that accepted it.
+pub async fn serve(connection: Connection) {
     let Connection { io, peer, id, permit, .. } = connection;
     let (reader, writer) = io.into_split();
     let (sender, queue) = mpsc::channel(QUEUE_MAX);
@@ -75,4 +81,17 @@ async fn write(mut io: OwnedWriteHalf, mut queue: mpsc::Receiver<Bytes>) -> std:
         tokio::time::timeout(IDLE_MAX, io.write_all(&batch)).await??;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_no_text_and_no_tls() {
+        let packets = [20u16, 100, 1500].map(|length| length.to_be_bytes()[0]);
+        assert!(packets.into_iter().all(is_packet));
+        let others = [b'G', b'P', b'D', b'O', b'H', 0x16];
+        assert!(!others.into_iter().any(is_packet));
+    }
 }

@@ -28,14 +28,16 @@ section! {
         resolve_api_domain: bool = UnlessOff, "on", "C", S;
         /// Also keep the unresolved name.
         keep_api_domain: bool = OnlyOn, "off", "C", S;
-        /// ECDSA (else RSA) DTLS certificate.
-        ecdsa: bool = UnlessOff, "on", "R", S.not_yet();
-        /// Default for SRTP on play (query `encrypt` overrides).
-        encrypt: bool = UnlessOff, "on", "C", S.not_yet();
-        /// Number of SO_REUSEPORT UDP listeners.
-        reuseport: u32 = Int(""), "1", "R", S.not_yet();
-        /// Merge NALUs into one RTP payload (RTMP to RTC).
-        merge_nalus: bool = OnlyOn, "off", "C", S.not_yet();
+        /// ECDSA DTLS certificate. There is no other: off gets a warning at start and the same certificate.
+        ecdsa: bool = UnlessOff, "on", "R", S;
+        /// SRTP on play. Media are always encrypted (RFC 8827 6.5): off gets a warning at start, and a player that
+        /// asks for `encrypt=false` is refused.
+        encrypt: bool = UnlessOff, "on", "C", S;
+        /// Number of SO_REUSEPORT UDP listeners. There is one for each worker, whatever this says.
+        reuseport: u32 = Int(""), "1", "R", S;
+        /// Merge NALUs into one RTP payload (RTMP to RTC). Small ones always share a packet as RFC 6184 has it
+        /// (STAP-A), whatever this says.
+        merge_nalus: bool = OnlyOn, "off", "C", S;
     }
     blocks {
         /// ICE-TCP.
@@ -79,20 +81,20 @@ section! {
     pub struct VhostRtc {
         /// Allow WebRTC on the vhost.
         enabled: bool = OnlyOn, "off", "C", S;
-        /// Ask for lost packets again, and answer such requests (NACK).
-        nack: bool = UnlessOff, "on", "C", S.formerly(&["vhost.nack.enabled"]).not_yet();
-        /// Share packet buffers in the NACK ring.
-        nack_no_copy: bool = UnlessOff, "on", "C", S.formerly(&["vhost.nack.no_copy"]).not_yet();
+        /// Ask for lost packets again, and answer such requests (NACK, with RTX).
+        nack: bool = UnlessOff, "on", "C", S.formerly(&["vhost.nack.enabled"]);
+        /// Share packet buffers in the NACK ring. They are always shared, whatever this says.
+        nack_no_copy: bool = UnlessOff, "on", "C", S.formerly(&["vhost.nack.no_copy"]);
         /// Transport-wide congestion feedback.
-        twcc: bool = UnlessOff, "on", "C", S.formerly(&["vhost.twcc.enabled"]).not_yet();
+        twcc: bool = UnlessOff, "on", "C", S.formerly(&["vhost.twcc.enabled"]);
         /// Session dies after this long without packets.
         stun_timeout: Duration = Seconds, "30", "C", S;
-        /// Strict STUN validation.
-        stun_strict_check: bool = OnlyOn, "off", "C", S.not_yet();
+        /// Strict STUN validation. Requests are always checked by RFC 8445 7.3, whatever this says.
+        stun_strict_check: bool = OnlyOn, "off", "C", S;
         /// Role when the offer is actpass.
-        dtls_role: String = Choice(&["passive", "active"]), "passive", "C", S.not_yet();
-        /// DTLS version.
-        dtls_version: String = Choice(&["auto", "dtls1.0", "dtls1.2"]), "auto", "C", S.not_yet();
+        dtls_role: String = Choice(&["passive", "active"]), "passive", "C", S;
+        /// DTLS version. All of them are DTLS 1.2; dtls1.0, which RFC 8996 forbids, gets a warning at start.
+        dtls_version: String = Choice(&["auto", "dtls1.0", "dtls1.2"]), "auto", "C", S;
         /// Drop received RTP with this payload type; 0 none.
         drop_for_pt: u32 = Int(""), "0", "C", S;
         /// Bridge RTMP to RTC (AAC to Opus). Off + RTMP-only stream = play refused.
@@ -100,7 +102,7 @@ section! {
         /// Keep B-frames when bridging.
         keep_bframe: bool = OnlyOn, "off", "C", S;
         /// Keep H.264 SEI NALUs.
-        keep_avc_nalu_sei: bool = UnlessOff, "on", "C", S.not_yet();
+        keep_avc_nalu_sei: bool = UnlessOff, "on", "C", S;
         /// Opus bitrate; outside 8000..320000 resets to default.
         opus_bitrate: u32 = Int("bit/s"), "48000", "C", S.range(8000.0, 320_000.0);
         /// Bridge RTC to RTMP (Opus to AAC).
@@ -111,8 +113,9 @@ section! {
         aac_bitrate: u32 = Int("bit/s"), "48000", "C", X.range(8000.0, 320_000.0);
         /// Keep the SSRC of the publisher towards players.
         keep_original_ssrc: bool = OnlyOn, "off", "C", X.later().not_yet();
-        /// Start with the bitrate that the offer names.
-        init_rate_from_sdp: bool = OnlyOn, "off", "C", X.later().not_yet();
+        /// Begin to bridge by the clock rates of the offer, before sender reports come. That is always so, whatever
+        /// this says.
+        init_rate_from_sdp: bool = OnlyOn, "off", "C", X.later();
     }
     accepts {
         /// Legacy; rewritten to keep_bframe (`keep` to on, else off).

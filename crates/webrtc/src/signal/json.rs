@@ -1,20 +1,28 @@
 //! SRS's JSON calls (srs-interfaces 3.7), and the list of sessions.
 
-use super::Query;
-use super::whip::{peer, read};
+use super::whip::peer;
+use super::{Query, read, reply, with_token};
 use crate::WebRtc;
-use crate::negotiate::{Refused, Wish};
+use crate::negotiate::Wish;
 use crate::status::{Facts, Status};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use headwater_hub::Action;
 use headwater_web::{host, without_port};
+use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 
-/// What a client posts; other fields are for its own logs.
+/// SRS's number for a session that is not there.
+const NO_SESSION: u32 = 5022;
+
+/// SRS's number for parameters that are no good.
+const INVALID_PARAMS: u32 = 5023;
+
+/// What a client posts. Its other fields (`api`, `tid`) are for logs; `clientip` is what it claims, and counts for
+/// nothing.
 #[derive(Debug, Deserialize)]
 struct Call {
     sdp: String,
@@ -32,8 +40,11 @@ pub(super) async fn play(State(gateway): State<Arc<WebRtc>>, request: Request) -
 /// Always 200 with a code, as SRS answers; the reason stands beside it.
 async fn call(gateway: &WebRtc, action: Action, request: Request) -> Response {
     let query = Query::parse(request.uri().query().unwrap_or_default());
+    if *request.method() == Method::OPTIONS {
+        return reply::options("OPTIONS, POST", (reply::ACCEPT_POST, "application/json"));
+    }
     let (parts, body) = request.into_parts();
-    let fail = |reason: &str| Json(json!({"code": 400, "reason": reason})).into_response();
+    let fail = |reason: &str| said(json!({"code": 400, "reason": reason}));
     let Some(text) = read(body).await else { return fail("the body is longer than 64 KiB or no text") };
     let call: Call = match serde_json::from_str(&text) {
         Ok(call) => call,
@@ -43,45 +54,58 @@ async fn call(gateway: &WebRtc, action: Action, request: Request) -> Response {
         return fail("streamurl is not webrtc://host/app/stream");
     };
     let asked = host(&parts.uri, &parts.headers).map_or("", without_port).to_owned();
+    let of_url = Query::parse(url.query);
     let param = match (url.query.is_empty(), action) {
         (true, Action::Publish) => "?upstream=rtc".to_owned(),
         (false, Action::Publish) => format!("?{}&upstream=rtc", url.query),
         (true, Action::Play) => String::new(),
         (false, Action::Play) => format!("?{}", url.query),
     };
-    let of_url = Query::parse(url.query);
     let wish = Wish {
         action,
         peer: peer(&parts.extensions),
         vhost: of_url.get("vhost").or(of_url.get("domain")).unwrap_or(url.host).to_owned(),
         app: url.app.to_owned(),
         stream: url.stream.to_owned(),
-        param,
+        param: with_token(param, &of_url, &parts.headers),
         tc_url: format!("webrtc://{}/{}", url.host, url.app),
         page_url: String::new(),
         external: query.get("eip").or(query.get("candidate")).or(of_url.get("eip")).map(str::to_owned),
         host: if url.host.is_empty() { asked } else { url.host.to_owned() },
         codec: query.get("codec").or(of_url.get("codec")).map(str::to_owned),
         credentials: None,
+        // Publishers are encrypted whatever they ask for, as in SRS.
+        clear: action == Action::Play && query.get("encrypt") == Some("false"),
         offer: call.sdp,
     };
     match gateway.negotiate(wish).await {
-        Ok(agreed) => Json(json!({
+        Ok(agreed) => said(json!({
             "code": 0,
             "server": gateway.identity.server,
             "service": gateway.identity.service,
             "pid": gateway.identity.pid,
             "sdp": agreed.answer,
             "sessionid": agreed.name,
-        }))
-        .into_response(),
-        Err(refused) => failed(&refused),
+        })),
+        // `code` is 400 for everything, as in SRS; `cause` is the number that other calls tell.
+        Err(refused) => said(json!({"code": 400, "cause": refused.code(), "reason": refused.to_string()})),
     }
 }
 
-/// `code` is 400 for everything, as in SRS; `cause` is the number that other calls tell.
-fn failed(refused: &Refused) -> Response {
-    Json(json!({"code": 400, "cause": refused.code(), "reason": refused.to_string()})).into_response()
+/// SRS's simulator of lost packets, which is no part of a server in use: it says so instead of pretending.
+pub(super) async fn nack(request: Request) -> Response {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let known = query.get("username").is_some();
+    let code = if known { INVALID_PARAMS } else { NO_SESSION };
+    let help = "packets are not dropped on purpose here; use `tc qdisc … netem loss` to try a lossy network";
+    let told = json!({"username": query.get("username"), "drop": query.get("drop"), "help": help});
+    said(json!({"code": code, "query": told}))
+}
+
+fn said(value: serde_json::Value) -> Response {
+    let mut response = Json(value).into_response();
+    reply::open(response.headers_mut());
+    response
 }
 
 /// `webrtc://host[:port]/app/stream[?query]`; the app may have several parts.
