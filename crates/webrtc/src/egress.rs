@@ -229,7 +229,7 @@ impl Channel {
 
     /// Asks the publisher for a key frame, if it is one that can be asked.
     pub(crate) fn want_key_frame(&self) {
-        self.source.want_key_frame();
+        self.source.want_key_frame(None);
     }
 }
 

@@ -2,13 +2,16 @@
 
 use crate::egress::codec;
 use crate::engine::{Engine, Outbox};
+use crate::layers::{Layers, Take};
 use crate::packetlog::{Burst, Packet};
 use crate::red;
+use crate::references::References;
 use crate::source::{Before, Source, clock_rate, format};
 use bytes::Bytes;
 use headwater_conf::VhostRtc;
 use headwater_hub::{Publisher, Session, Stream, Tracks};
-use headwater_media::{Codec, Kind, Time, Track};
+use headwater_media::codec::describe_video;
+use headwater_media::{Codec, Frame, Kind, Time, Track};
 use headwater_rtp::{
     Clock, Depacketizer, Event as Unpacked, Format, Incoming, Limits, Ordered, Reorder,
     Source as ClockSource, Unit, ntp_from_micros,
@@ -52,8 +55,11 @@ pub(crate) struct Ingest {
     refresh: Option<Duration>,
     /// `drop_for_pt`.
     ignored: Option<Pt>,
-    asked: Option<Instant>,
-    wanted: bool,
+    layers: Layers,
+    /// A picture as viewers were given it: RTP time and moment. Other layers' RTP times follow it.
+    lead: Option<(Ssrc, u32, Time)>,
+    /// When the last picture went to the stream.
+    shown: Option<Time>,
     events: Vec<Unpacked>,
 }
 
@@ -61,6 +67,8 @@ pub(crate) struct Ingest {
 struct Lane {
     mid: Mid,
     rid: Option<Rid>,
+    /// Number of the simulcast layer; 0 where there are none.
+    layer: u8,
     format: Format,
     reorder: Reorder<Arrived>,
     depacketizer: Depacketizer,
@@ -68,6 +76,14 @@ struct Lane {
     /// Packets of the frame that is being put together.
     packets: Vec<Packet>,
     before: Before,
+    references: References,
+    /// What the stream's decoders need when it changes to this layer.
+    config: Option<Bytes>,
+    /// Added to RTP times, so that all layers have the same.
+    shift: u32,
+    /// A key frame is needed, and when one was asked for.
+    wanted: bool,
+    asked: Option<Instant>,
 }
 
 /// A packet, without what it no longer needs.
@@ -79,6 +95,17 @@ struct Arrived {
 }
 
 impl Lane {
+    fn is_video(&self) -> bool {
+        track_of(self.format.codec()) == Track::Video
+    }
+
+    /// Whether a key frame is to be asked for now.
+    fn asks(&self, now: Instant, refresh: Option<Duration>) -> bool {
+        let since = self.asked.map_or(Duration::MAX, |asked| now.duration_since(asked));
+        let due = refresh.is_some_and(|refresh| since >= refresh);
+        (self.wanted || due) && since >= KEY_FRAME_REST
+    }
+
     /// Takes a packet; of a redundant one, what it brings along fills gaps.
     fn push(&mut self, arrival: Time, packet: &RtpPacket, redundant: bool) {
         let (sequence, timestamp) = (packet.header.sequence_number, packet.header.timestamp);
@@ -113,8 +140,9 @@ impl Ingest {
             began: None,
             refresh: settings.rtc_to_rtmp.then_some(settings.pli_for_rtmp),
             ignored: ignored.map(Pt::from),
-            asked: None,
-            wanted: false,
+            layers: Layers::default(),
+            lead: None,
+            shown: None,
             events: Vec::new(),
         }
     }
@@ -139,7 +167,6 @@ impl Ingest {
         publisher.announce(Tracks { audio: has(Track::Audio), video: has(Track::Video) });
         self.publisher = Some(publisher);
         self.source = Some(source);
-        self.wanted = true;
         Ok(())
     }
 
@@ -147,9 +174,10 @@ impl Ingest {
         &self.stream
     }
 
-    /// A viewer needs a key frame, or a frame was lost.
-    pub(crate) fn want_key_frame(&mut self) {
-        self.wanted = true;
+    /// A viewer needs a key frame of a layer, or of whichever it gets.
+    pub(crate) fn want_key_frame(&mut self, layer: Option<u8>) {
+        let meant = |lane: &&mut Lane| layer.is_none_or(|layer| layer == lane.layer);
+        self.lanes.values_mut().filter(meant).for_each(|lane| lane.wanted = true);
     }
 
     /// Takes an event of the state machine.
@@ -193,6 +221,9 @@ impl Ingest {
             lane.push(arrival, &packet, redundant);
         }
         self.release(ssrc, arrival, now);
+        if let Some(layer) = self.layers.wanted(arrival) {
+            self.want_key_frame(Some(layer));
+        }
         self.ask(engine, out, now)
     }
 
@@ -215,15 +246,26 @@ impl Ingest {
         let Some((mid, rid)) = engine.change(out, place).map_err(|error| error.to_string())? else {
             return Ok(false);
         };
+        let video = track_of(format.codec()) == Track::Video;
+        let Some(layer) = (if video { self.layers.number(rid) } else { Some(0) }) else {
+            tracing::debug!(stream = %self.stream.name(), ?rid, "a simulcast layer too many is left");
+            return Ok(false);
+        };
         let lane = Lane {
             mid,
             rid,
+            layer,
             format,
             reorder: Reorder::new(Limits { packets: HELD_MAX, wait: WAIT }),
             depacketizer: Depacketizer::new(format),
             clock: self.clock.add(clock_rate(format.codec())),
             packets: Vec::new(),
             before: Before::default(),
+            references: References::default(),
+            config: None,
+            shift: 0,
+            wanted: true,
+            asked: None,
         };
         self.lanes.insert(ssrc, lane);
         Ok(true)
@@ -256,8 +298,8 @@ impl Ingest {
             Unpacked::Unit(unit) => self.unit(ssrc, unit, arrival, now),
             Unpacked::Dropped { why, .. } => {
                 tracing::debug!(stream = %self.stream.name(), %why, "a frame from WebRTC was not whole");
-                self.wanted = true;
                 if let Some(lane) = self.lanes.get_mut(&ssrc) {
+                    lane.wanted = true;
                     lane.packets.clear();
                 }
             }
@@ -271,36 +313,116 @@ impl Ingest {
         let Some(lane) = self.lanes.get_mut(&ssrc) else { return };
         let codec = lane.format.codec();
         let time = self.clock.time(lane.clock, unit.timestamp, arrival);
+        let frame = unit.clone().into_frame(codec, time);
+        if lane.is_video() {
+            self.describe(ssrc, &frame);
+        }
         if unit.kind != Kind::Config {
-            let track = track_of(codec);
-            let key = track == Track::Video && unit.kind == Kind::Key;
-            let packets = std::mem::take(&mut lane.packets);
             // The moment on the publisher's timeline, so that sound and pictures of viewers are in step.
             let early = (arrival - time).duration();
             let wallclock = now.checked_sub(early).unwrap_or(now);
-            let redundant = lane.before.redundant(codec, unit.timestamp, &packets);
-            let burst = Burst { track, codec, key, redundant, time: unit.timestamp, wallclock, packets };
-            if let Some(source) = &self.source {
-                source.log.push(burst);
-            }
+            self.relay(ssrc, &unit, time, wallclock);
         }
-        if let Some(publisher) = &self.publisher {
-            publisher.push(unit.into_frame(codec, time));
+        match frame.track {
+            Track::Video => self.picture(ssrc, frame, arrival),
+            _ => self.publish_frame(frame),
         }
     }
 
-    /// Asks for a key frame when somebody needs one, not too often.
-    fn ask(&mut self, engine: &mut Engine, out: &mut Outbox, now: Instant) -> Result<(), String> {
-        let since = self.asked.map_or(Duration::MAX, |asked| now.duration_since(asked));
-        let due = self.refresh.is_some_and(|refresh| since >= refresh);
-        if !(self.wanted || due) || since < KEY_FRAME_REST {
-            return Ok(());
+    /// Learns what a layer is from its configuration or a key frame.
+    fn describe(&mut self, ssrc: Ssrc, frame: &Frame) {
+        let Some(lane) = self.lanes.get_mut(&ssrc) else { return };
+        if frame.kind == Kind::Config {
+            lane.config = Some(frame.payload.clone());
         }
-        self.asked = Some(now);
-        self.wanted = false;
-        let video = self.lanes.values().filter(|lane| track_of(lane.format.codec()) == Track::Video);
-        let places: Vec<_> = video.map(|lane| (lane.mid, lane.rid)).collect();
-        for (mid, rid) in places {
+        let Some(info) = describe_video(frame).filter(|info| info.width > 0) else { return };
+        if self.layers.is_of_size(lane.layer, (info.width, info.height))
+            && let Some(source) = &self.source
+        {
+            source.log.set_layers(self.layers.order());
+        }
+    }
+
+    /// Gives the packets of a frame to viewers as they are.
+    fn relay(&mut self, ssrc: Ssrc, unit: &Unit, time: Time, wallclock: Instant) {
+        let Some(lane) = self.lanes.get_mut(&ssrc) else { return };
+        let (codec, layer) = (lane.format.codec(), lane.layer);
+        let track = track_of(codec);
+        let key = track == Track::Video && unit.kind == Kind::Key;
+        if track == Track::Video {
+            let (lead, led, moment) = *self.lead.get_or_insert((ssrc, unit.timestamp, time));
+            if lead == ssrc {
+                self.lead = Some((ssrc, unit.timestamp, time));
+            } else if key {
+                let ahead = (time - moment).ticks(clock_rate(codec)) as u32; // modulo 2^32, as RTP times are
+                lane.shift = led.wrapping_add(ahead).wrapping_sub(unit.timestamp);
+            }
+        }
+        let packets = std::mem::take(&mut lane.packets);
+        let disposable = lane.references.disposable(codec, packets.iter().map(|packet| &*packet.payload));
+        let redundant = lane.before.redundant(codec, unit.timestamp, &packets);
+        let time = unit.timestamp.wrapping_add(lane.shift);
+        if let Some(source) = &self.source {
+            source.log.push(Burst {
+                track,
+                codec,
+                layer,
+                key,
+                disposable,
+                redundant,
+                time,
+                wallclock,
+                packets,
+            });
+        }
+    }
+
+    /// Gives a picture to the stream, if it is of the layer that is the stream.
+    fn picture(&mut self, ssrc: Ssrc, frame: Frame, arrival: Time) {
+        let Some(lane) = self.lanes.get(&ssrc) else { return };
+        let (layer, config) = (lane.layer, lane.config.clone());
+        if frame.kind == Kind::Config {
+            if self.layers.current() == Some(layer) {
+                self.publish_frame(frame);
+            }
+            return;
+        }
+        let taken = self.layers.take(layer, frame.kind == Kind::Key, arrival);
+        if taken == Take::No {
+            return;
+        }
+        // Layers are in step to a few milliseconds; the stream's times go up all the same.
+        let pts = self
+            .shown
+            .filter(|_| taken == Take::Switch)
+            .map_or(frame.pts, |shown| frame.pts.max(shown + Time::from_millis(1)));
+        self.shown = Some(self.shown.map_or(pts, |shown| shown.max(pts)));
+        let frame = Frame { pts, dts: pts, ..frame };
+        if taken == Take::Switch {
+            tracing::debug!(stream = %self.stream.name(), layer, "the stream is of this layer now");
+            if let Some(payload) = config {
+                self.publish_frame(Frame { kind: Kind::Config, payload, ..frame.clone() });
+            }
+        }
+        self.publish_frame(frame);
+    }
+
+    fn publish_frame(&self, frame: Frame) {
+        if let Some(publisher) = &self.publisher {
+            publisher.push(frame);
+        }
+    }
+
+    /// Asks for key frames where somebody needs one, not too often.
+    fn ask(&mut self, engine: &mut Engine, out: &mut Outbox, now: Instant) -> Result<(), String> {
+        let (current, refresh) = (self.layers.current(), self.refresh);
+        for lane in self.lanes.values_mut().filter(|lane| lane.is_video()) {
+            let own = refresh.filter(|_| current.is_none_or(|current| current == lane.layer));
+            if !lane.asks(now, own) {
+                continue;
+            }
+            (lane.asked, lane.wanted) = (Some(now), false);
+            let (mid, rid) = (lane.mid, lane.rid);
             let request = |rtc: &mut str0m::Rtc| {
                 if let Some(stream) = rtc.direct_api().stream_rx_by_mid(mid, rid) {
                     stream.request_keyframe(KeyframeRequestKind::Pli);

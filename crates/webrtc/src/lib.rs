@@ -17,18 +17,24 @@ mod candidates;
 mod egress;
 mod engine;
 mod ingest;
+mod layers;
+#[allow(dead_code, reason = "viewers' layers are chosen by it")]
+mod meter;
 mod negotiate;
 mod offer;
 mod packetlog;
 mod peer;
 mod port;
 mod red;
+mod references;
 mod registry;
 mod signal;
 mod socket;
 mod source;
 mod status;
 mod tcp;
+#[allow(dead_code, reason = "viewers' layers are chosen by it")]
+mod thinning;
 
 pub use signal::{router, sessions};
 pub use tcp::{is_packet, serve as serve_tcp};

@@ -1,5 +1,7 @@
 //! A stream as RTP packets: made once, read by every worker that has viewers of it.
 
+use crate::layers::{Layer, Order};
+use crate::meter::{LAYERS_MAX, Measured, Meter, OVERHEAD, Rates};
 use headwater_media::{Codec, Track};
 use parking_lot::Mutex;
 use slab::Slab;
@@ -33,8 +35,12 @@ pub(crate) struct Packet {
 pub(crate) struct Burst {
     pub(crate) track: Track,
     pub(crate) codec: Codec,
+    /// Number of the simulcast layer; 0 where there are none.
+    pub(crate) layer: u8,
     /// Whether a decoder can start here.
     pub(crate) key: bool,
+    /// Whether no other picture refers to it.
+    pub(crate) disposable: bool,
     /// The packet with the one before it (sound), for viewers on a bad path.
     pub(crate) redundant: Option<Arc<[u8]>>,
     /// In ticks of the codec's RTP clock.
@@ -52,6 +58,11 @@ impl Burst {
     fn begins(&self) -> bool {
         self.track == Track::Video && self.key
     }
+
+    fn measured(&self) -> Measured {
+        let Burst { track, layer, key, disposable, .. } = *self;
+        Measured { track, layer, key, disposable, bytes: self.bytes() + OVERHEAD * self.packets.len() }
+    }
 }
 
 /// The newest frames of a stream as packets, back to the last key frame.
@@ -66,8 +77,11 @@ struct State {
     /// Position of the first.
     first: u64,
     bytes: usize,
-    /// Position of the newest key frame.
-    key: Option<u64>,
+    /// Position of the newest key frame of each layer.
+    keys: [Option<u64>; LAYERS_MAX],
+    layers: Order,
+    meter: Meter,
+    began: Option<Instant>,
     readers: Slab<Option<Waker>>,
 }
 
@@ -75,8 +89,10 @@ impl PacketLog {
     /// Appends a frame and wakes the workers.
     pub(crate) fn push(&self, burst: Burst) {
         let mut state = self.state.lock();
+        let now = state.micros();
+        state.meter.add(now, burst.measured());
         if burst.begins() {
-            state.key = Some(state.head());
+            state.begin(burst.layer, now);
         }
         state.bytes += burst.bytes();
         state.bursts.push_back(Arc::new(burst));
@@ -87,8 +103,23 @@ impl PacketLog {
     /// Forgets what newcomers would begin with: another publisher comes, or none.
     pub(crate) fn clear(&self) {
         let mut state = self.state.lock();
-        state.key = None;
+        state.keys = Default::default();
+        state.layers.clear();
+        state.meter = Meter::default();
         state.trim();
+    }
+
+    /// Tells which layers there are, best first.
+    pub(crate) fn set_layers(&self, layers: Order) {
+        self.state.lock().layers = layers;
+    }
+
+    /// What the stream takes now.
+    #[allow(dead_code, reason = "viewers' layers are chosen by it")]
+    pub(crate) fn rates(&self) -> Rates {
+        let mut state = self.state.lock();
+        let now = state.micros();
+        state.meter.rates(now, &state.order())
     }
 
     /// A reader of what comes from now on.
@@ -104,10 +135,34 @@ impl State {
         self.first + self.bursts.len() as u64
     }
 
+    /// Microseconds since the first frame.
+    fn micros(&mut self) -> i64 {
+        let now = Instant::now();
+        let since = now.duration_since(*self.began.get_or_insert(now));
+        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// A key frame of a layer comes. Those of layers that are not sent any more are let go.
+    fn begin(&mut self, layer: u8, now: i64) {
+        let head = self.head();
+        for (number, key) in self.keys.iter_mut().enumerate() {
+            if number == usize::from(layer) {
+                *key = Some(head);
+            } else if !self.meter.is_sent(number, now) {
+                *key = None;
+            }
+        }
+    }
+
+    /// The layers, best first; of a stream that has none, its pictures.
+    fn order(&self) -> Order {
+        if self.layers.is_empty() { [Layer::default()].into_iter().collect() } else { self.layers.clone() }
+    }
+
     /// Before the newest key frame nothing is worth keeping: workers read within milliseconds, and one that does not
     /// is better off at the key frame.
     fn trim(&mut self) {
-        let live = self.key.unwrap_or(self.head());
+        let live = self.keys.iter().flatten().min().copied().unwrap_or(self.head());
         while let Some(oldest) = self.bursts.front() {
             let old = self.first < live && self.bursts.len() > READ_BEHIND;
             if !old && self.bytes <= BYTES_MAX && self.bursts.len() <= FRAMES_MAX {
@@ -117,7 +172,7 @@ impl State {
             self.bursts.pop_front();
             self.first += 1;
         }
-        self.key = self.key.filter(|&key| key >= self.first);
+        self.keys.iter_mut().for_each(|key| *key = key.filter(|&key| key >= self.first));
     }
 
     fn wake(&mut self) {
@@ -149,12 +204,16 @@ impl PacketReader {
         Poll::Pending
     }
 
-    /// What a newcomer begins with: from the newest key frame up to this reader's position; without pictures, nothing.
+    /// What a newcomer begins with: from the newest key frame of the best layer up to this reader's position, without
+    /// the other layers; without pictures, nothing.
     pub(crate) fn backlog(&self) -> Vec<Arc<Burst>> {
         let state = self.log.state.lock();
-        let Some(key) = state.key.filter(|&key| key < self.at) else { return Vec::new() };
+        let key = |layer: &Layer| Some((layer.number, state.keys.get(usize::from(layer.number)).copied()??));
+        let found = state.order().iter().filter_map(key).find(|(_, key)| *key < self.at);
+        let Some((layer, key)) = found else { return Vec::new() };
         let (from, to) = ((key - state.first) as usize, (self.at - state.first) as usize);
-        state.bursts.range(from..to).cloned().collect()
+        let own = |burst: &&Arc<Burst>| burst.track != Track::Video || burst.layer == layer;
+        state.bursts.range(from..to).filter(own).cloned().collect()
     }
 }
 
@@ -172,7 +231,7 @@ mod tests {
         let packets =
             vec![Packet { payload: Arc::from(vec![0u8; 100]), marker: true, sequence: time.into() }];
         let (codec, wallclock) = (Codec::H264, Instant::now());
-        Burst { track, codec, key, redundant: None, time, wallclock, packets }
+        Burst { track, codec, layer: 0, key, disposable: false, redundant: None, time, wallclock, packets }
     }
 
     fn times(bursts: &[Arc<Burst>]) -> Vec<u32> {
@@ -203,12 +262,28 @@ mod tests {
     }
 
     #[test]
+    fn newcomers_begin_with_the_best_layer() {
+        let log = Arc::<PacketLog>::default();
+        let mut reader = log.reader();
+        let named = |number| Layer { number, ..Layer::default() };
+        log.set_layers([named(1), named(0)].into_iter().collect());
+        for (time, layer, key) in [(0, 1, true), (1, 0, true), (2, 1, false), (3, 0, false)] {
+            log.push(Burst { layer, ..burst(Track::Video, key, time) });
+        }
+        log.push(burst(Track::Audio, true, 4));
+        read(&mut reader);
+        assert_eq!(times(&reader.backlog()), [0, 2, 4]);
+        let rates = log.rates();
+        assert_eq!(rates.layers.iter().map(|rates| rates.layer.number).collect::<Vec<_>>(), [1, 0]);
+    }
+
+    #[test]
     fn the_log_is_bounded() {
         let log = Arc::<PacketLog>::default();
         for time in 0..20_000 {
             log.push(burst(Track::Video, time == 0, time));
         }
         let state = log.state.lock();
-        assert!(state.bursts.len() <= FRAMES_MAX && state.key.is_none());
+        assert!(state.bursts.len() <= FRAMES_MAX && state.keys[0].is_none());
     }
 }

@@ -146,15 +146,16 @@ impl Peer {
         let source = gateway.source(ingest.stream());
         ingest.publish(&self.session, source.clone())?;
         let (registry, name, token) = (gateway.registry.clone(), self.ufrag.clone(), self.token.clone());
-        source.set_ask(Some(Box::new(move || {
-            registry.with(&name, &token, Box::new(Peer::ask_key_frame)).ok(); // it may have left meanwhile
+        source.set_ask(Some(Box::new(move |layer| {
+            let ask = Box::new(move |peer: &mut Peer| peer.ask_key_frame(layer));
+            registry.with(&name, &token, ask).ok(); // it may have left meanwhile
         })));
         Ok(())
     }
 
-    fn ask_key_frame(&mut self) -> Result<(), String> {
+    fn ask_key_frame(&mut self, layer: Option<u8>) -> Result<(), String> {
         if let Role::Publish(ingest) = &mut self.role {
-            ingest.want_key_frame();
+            ingest.want_key_frame(layer);
         }
         Ok(())
     }

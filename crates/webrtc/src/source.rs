@@ -2,6 +2,7 @@
 
 use crate::packetlog::{Burst, Packet, PacketLog};
 use crate::red;
+use crate::references::References;
 use headwater_hub::{Entry, FrameReader, Read, Stream, StreamName};
 use headwater_media::{Codec, Frame, Kind, Time, Track};
 use headwater_rtp::{Format, Packetizer, Payloads};
@@ -22,8 +23,8 @@ pub(crate) struct Source {
     ask: Mutex<Option<Ask>>,
 }
 
-/// Asks a publisher for a key frame.
-pub(crate) type Ask = Box<dyn Fn() + Send>;
+/// Asks a publisher for a key frame of a layer, or of all.
+pub(crate) type Ask = Box<dyn Fn(Option<u8>) + Send>;
 
 /// All streams that somebody watches.
 #[derive(Default)]
@@ -63,10 +64,10 @@ impl Sources {
 }
 
 impl Source {
-    /// Asks the publisher for a key frame, if it is one that can be asked.
-    pub(crate) fn want_key_frame(&self) {
+    /// Asks the publisher for a key frame of a layer, or of all, if it is one that can be asked.
+    pub(crate) fn want_key_frame(&self, layer: Option<u8>) {
         if let Some(ask) = &*self.ask.lock() {
-            ask();
+            ask(layer);
         }
     }
 
@@ -108,6 +109,7 @@ struct Lane {
     sequence: u64,
     /// The packet before, of sound.
     before: Before,
+    references: References,
 }
 
 impl Work {
@@ -156,7 +158,8 @@ impl Work {
         let time = frame.pts.ticks(clock_rate(frame.codec)) as u32;
         let (track, codec, key) = (frame.track, frame.codec, frame.is_video_key());
         let redundant = lane.redundant(time, &packets);
-        self.log.push(Burst { track, codec, key, redundant, time, wallclock, packets });
+        let disposable = lane.references.disposable(codec, packets.iter().map(|packet| &*packet.payload));
+        self.log.push(Burst { track, codec, layer: 0, key, disposable, redundant, time, wallclock, packets });
     }
 
     /// Whether a picture is shown before one that was sent already (a B-frame): decoders of browsers show pictures as
@@ -191,9 +194,14 @@ impl Lanes {
         if lane.as_ref().is_none_or(|lane| lane.codec != frame.codec) {
             let sequence = lane.as_ref().map_or(0, |lane| lane.sequence);
             let packetizer = Packetizer::new(format(frame.codec)?, PAYLOAD_MAX);
-            let payloads = Payloads::default();
-            *lane =
-                Some(Lane { codec: frame.codec, packetizer, payloads, sequence, before: Before::default() });
+            *lane = Some(Lane {
+                codec: frame.codec,
+                packetizer,
+                payloads: Payloads::default(),
+                sequence,
+                before: Before::default(),
+                references: References::default(),
+            });
         }
         lane.as_mut()
     }

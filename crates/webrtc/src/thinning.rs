@@ -1,0 +1,375 @@
+//! What a viewer gets of a stream's pictures, by what its path carries: a layer whole, without pictures that nothing
+//! refers to, key frames alone, nothing. Sound is never left out.
+//!
+//! [`Thinning`] decides, [`Gate`] obeys. Down at once, since sound suffers from what does not fit; up by one rung a
+//! time, after a wait that doubles whenever it was in vain. A path is not known to carry more than what is sent, so
+//! that going up is a trial: the estimate must not fall meanwhile, and must reach the new rate within the trial.
+
+use crate::meter::{LAYERS_MAX, LayerRates, Rates};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// How long a rung is kept before the next one is tried, at first and at most.
+const WAIT: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+
+/// How long the estimate has to reach what is sent on a new rung.
+const TRIAL: Duration = Duration::from_secs(5);
+
+/// How long a rung must have held for the wait to be short again.
+const HELD: Duration = Duration::from_secs(30);
+
+/// The estimate must be this many times what is sent for more to be tried.
+const ROOM: f64 = 1.2;
+
+/// A trial is over when the estimate is below this share of what it was at its begin.
+const ANSWER: f64 = 0.9;
+
+/// Share of the rate of a rung that the rung below may have; otherwise it saves nothing and is none.
+const WORTH: f64 = 0.9;
+
+/// What is sent of a layer's pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Level {
+    /// All.
+    #[default]
+    Full,
+    /// All that others refer to.
+    Referenced,
+    /// Key frames.
+    Keys,
+    /// None.
+    Paused,
+}
+
+/// Which layer is sent, and what of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) layer: u8,
+    pub(crate) level: Level,
+}
+
+/// The layer that a viewer asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// By its place: 0 is the best.
+    Rank(u8),
+    /// By the name that the publisher gave it.
+    Name(Box<str>),
+}
+
+impl Wish {
+    /// Reads a place or a name.
+    pub(crate) fn parse(text: &str) -> Wish {
+        text.parse().map_or_else(|_| Wish::Name(text.into()), Wish::Rank)
+    }
+
+    fn means(&self, layer: &LayerRates) -> bool {
+        match self {
+            Wish::Rank(rank) => *rank == layer.rank,
+            Wish::Name(name) => layer.layer.rid.is_some_and(|rid| *rid == **name),
+        }
+    }
+}
+
+/// Decides what a viewer gets.
+#[derive(Clone, Debug)]
+pub(crate) struct Thinning {
+    /// The only layer that may be chosen, as long as it is there.
+    wish: Option<Wish>,
+    choice: Choice,
+    since: Option<Instant>,
+    wait: Duration,
+    /// When the rung was tried, and the estimate then.
+    trial: Option<(Instant, u64)>,
+}
+
+/// A choice and what it takes, sound included, in bits a second.
+#[derive(Clone, Copy, Debug)]
+struct Rung {
+    choice: Choice,
+    rate: u64,
+}
+
+impl Thinning {
+    /// For a viewer of all layers, or of one that it named.
+    pub(crate) fn new(wish: Option<Wish>) -> Thinning {
+        let choice = Choice::default();
+        Thinning { wish, choice, since: None, wait: WAIT.0, trial: None }
+    }
+
+    /// What the viewer gets from now on. `estimate` in bits a second, `None` while nothing is known.
+    pub(crate) fn decide(&mut self, now: Instant, estimate: Option<u64>, rates: &Rates) -> Choice {
+        let rungs = self.rungs(rates);
+        let Some(at) = self.place(&rungs) else { return self.choice };
+        let since = *self.since.get_or_insert(now);
+        let held = now.duration_since(since);
+        let next = match estimate {
+            None => at,
+            Some(estimate) if self.is_too_much(now, estimate, rungs.get(at)) => {
+                self.down(estimate, &rungs, at)
+            }
+            Some(estimate) => self.up(now, held, estimate, &rungs, at),
+        };
+        if next > at {
+            let vain = held < HELD;
+            self.wait = if vain { (2 * self.wait).min(WAIT.1) } else { WAIT.0 };
+            self.trial = None;
+        }
+        if next != at {
+            self.since = Some(now);
+        }
+        self.choice = rungs.get(next).map_or(self.choice, |rung| rung.choice);
+        self.choice
+    }
+
+    /// Best first; the last one is always sound alone.
+    fn rungs(&self, rates: &Rates) -> Vec<Rung> {
+        let meant = |layer: &&LayerRates| self.wish.as_ref().is_some_and(|wish| wish.means(layer));
+        let only = rates.layers.iter().find(meant);
+        let layers = rates.layers.iter().filter(|layer| only.is_none_or(|only| only == *layer));
+        let mut rungs: Vec<Rung> = Vec::with_capacity(LAYERS_MAX + 3);
+        let mut add = |layer: u8, level: Level, rate: u64| {
+            let worth = rungs.last().is_none_or(|above| (rate as f64) < WORTH * above.rate as f64);
+            if worth || level == Level::Paused {
+                rungs.push(Rung { choice: Choice { layer, level }, rate: rate + rates.audio });
+            }
+        };
+        let mut last = None;
+        for layer in layers {
+            add(layer.layer.number, Level::Full, layer.full);
+            last = Some(layer);
+        }
+        if let Some(LayerRates { layer, referenced, keys, .. }) = last.copied() {
+            add(layer.number, Level::Referenced, referenced);
+            add(layer.number, Level::Keys, keys);
+            add(layer.number, Level::Paused, 0);
+        }
+        rungs
+    }
+
+    /// Where the present choice is, or what is nearest to it now that layers came or went.
+    fn place(&self, rungs: &[Rung]) -> Option<usize> {
+        let exact = rungs.iter().position(|rung| rung.choice == self.choice);
+        let level = || rungs.iter().position(|rung| rung.choice.level >= self.choice.level);
+        exact.or_else(level)
+    }
+
+    fn is_too_much(&mut self, now: Instant, estimate: u64, rung: Option<&Rung>) -> bool {
+        let Some(rung) = rung.filter(|rung| rung.choice.level < Level::Paused) else { return false };
+        let fits = rung.rate <= estimate;
+        match self.trial {
+            Some(_) if fits => {
+                self.trial = None;
+                false
+            }
+            Some((begun, then)) => {
+                now.duration_since(begun) > TRIAL || (estimate as f64) < ANSWER * then as f64
+            }
+            None => !fits,
+        }
+    }
+
+    /// The first rung below that fits.
+    fn down(&self, estimate: u64, rungs: &[Rung], at: usize) -> usize {
+        let fits = |(_, rung): &(usize, &Rung)| rung.rate <= estimate;
+        let found = rungs.iter().enumerate().skip(at + 1).find(fits).map(|(place, _)| place);
+        found.unwrap_or(rungs.len().saturating_sub(1))
+    }
+
+    /// The rung above, if it is time and there is room.
+    fn up(&mut self, now: Instant, held: Duration, estimate: u64, rungs: &[Rung], at: usize) -> usize {
+        let room = rungs.get(at).is_some_and(|rung| estimate as f64 >= ROOM * rung.rate as f64);
+        if at == 0 || self.trial.is_some() || held < self.wait || !room {
+            return at;
+        }
+        self.trial = Some((now, estimate));
+        at - 1
+    }
+}
+
+/// Lets pass what was chosen, so that a decoder is never given a picture whose references it lacks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gate {
+    /// The layer that passes; `None` before the first key frame.
+    layer: Option<u8>,
+    /// A picture that others refer to was left out since the last key frame.
+    broken: bool,
+}
+
+/// What a [`Gate`] needs to know of a picture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Picture {
+    pub(crate) layer: u8,
+    pub(crate) key: bool,
+    /// Nothing refers to it.
+    pub(crate) disposable: bool,
+}
+
+impl Gate {
+    /// Whether a picture passes.
+    pub(crate) fn passes(&mut self, choice: Choice, picture: Picture) -> bool {
+        let own = self.layer == Some(picture.layer);
+        if picture.key && picture.layer == choice.layer && choice.level < Level::Paused {
+            *self = Gate { layer: Some(picture.layer), broken: false };
+            return true;
+        }
+        if !own {
+            return false;
+        }
+        let left_out = match choice.level {
+            Level::Full => false,
+            Level::Referenced => picture.disposable,
+            Level::Keys | Level::Paused => !picture.key || choice.level == Level::Paused,
+        };
+        self.broken |= left_out && !picture.disposable;
+        !left_out && !self.broken
+    }
+
+    /// Whether nothing passes that should, until a key frame of the chosen layer comes.
+    pub(crate) fn waits(&self, choice: Choice) -> bool {
+        let whole = choice.level < Level::Keys;
+        (self.layer != Some(choice.layer) && choice.level < Level::Paused) || (whole && self.broken)
+    }
+
+    /// Lets nothing pass until a key frame.
+    pub(crate) fn shut(&mut self) {
+        self.broken = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::Layer;
+    use proptest::prelude::*;
+
+    fn rates() -> Rates {
+        let layer = |number: u8, rid: &str, full| {
+            let layer = Layer { number, rid: Some(rid.into()), size: (0, 0) };
+            LayerRates { layer, rank: number, full, referenced: full * 2 / 3, keys: full / 8 }
+        };
+        let layers = [layer(0, "h", 2_000_000), layer(1, "l", 600_000)];
+        Rates { audio: 50_000, layers: layers.into_iter().collect() }
+    }
+
+    fn choice(layer: u8, level: Level) -> Choice {
+        Choice { layer, level }
+    }
+
+    /// A second a call, with the estimate that `path` gives for what is sent.
+    fn follow(thinning: &mut Thinning, from: Instant, seconds: u64, path: u64) -> Vec<Choice> {
+        let rates = rates();
+        let mut seen = Vec::new();
+        for second in 0..seconds {
+            let now = from + Duration::from_secs(second);
+            let sent =
+                thinning.rungs(&rates).into_iter().find(|rung| rung.choice == thinning.choice).unwrap().rate;
+            let estimate = path.min(sent * 3 / 2);
+            seen.push(thinning.decide(now, Some(estimate), &rates));
+        }
+        seen
+    }
+
+    #[test]
+    fn down_at_once_to_what_fits() {
+        let now = Instant::now();
+        let decide = |estimate| Thinning::new(None).decide(now, estimate, &rates());
+        assert_eq!(decide(None), choice(0, Level::Full));
+        assert_eq!(decide(Some(2_050_000)), choice(0, Level::Full));
+        assert_eq!(decide(Some(2_000_000)), choice(1, Level::Full));
+        assert_eq!(decide(Some(600_000)), choice(1, Level::Referenced));
+        assert_eq!(decide(Some(400_000)), choice(1, Level::Keys));
+        assert_eq!(decide(Some(100_000)), choice(1, Level::Paused));
+        let asked = |wish| Thinning::new(Some(Wish::parse(wish))).decide(now, Some(1_500_000), &rates());
+        assert_eq!([asked("0"), asked("h")], [choice(0, Level::Referenced); 2]);
+        assert_eq!([asked("1"), asked("l"), asked("none")], [choice(1, Level::Full); 3]);
+    }
+
+    #[test]
+    fn up_by_one_rung_when_the_path_carries_more() {
+        let (now, mut thinning) = (Instant::now(), Thinning::new(None));
+        follow(&mut thinning, now, 1, 60_000);
+        assert_eq!(thinning.choice, choice(1, Level::Paused));
+        let seen = follow(&mut thinning, now + Duration::from_secs(1), 60, 10_000_000);
+        let mut order = seen.clone();
+        order.dedup();
+        let expected = [
+            choice(1, Level::Paused),
+            choice(1, Level::Keys),
+            choice(1, Level::Referenced),
+            choice(1, Level::Full),
+            choice(0, Level::Full),
+        ];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn trials_in_vain_become_rare() {
+        let (now, mut thinning) = (Instant::now(), Thinning::new(None));
+        let seen = follow(&mut thinning, now, 300, 1_000_000);
+        let tried: Vec<usize> = (1..seen.len()).filter(|&at| seen[at].layer < seen[at - 1].layer).collect();
+        let gaps: Vec<usize> = tried.windows(2).map(|two| two[1] - two[0]).collect();
+        assert!((3..8).contains(&tried.len()), "{tried:?}");
+        assert!(gaps.windows(2).all(|two| two[0] <= two[1]), "{tried:?}");
+        let high = seen.iter().filter(|choice| choice.layer == 0).count();
+        assert!(high < 60, "{high} of 300 s too much was sent");
+    }
+
+    #[test]
+    fn a_layer_that_ends_is_left() {
+        let (now, mut thinning) = (Instant::now(), Thinning::new(None));
+        let mut rates = rates();
+        thinning.decide(now, None, &rates);
+        rates.layers.remove(0);
+        assert_eq!(thinning.decide(now, None, &rates), choice(1, Level::Full));
+        rates.layers.clear();
+        assert_eq!(thinning.decide(now, Some(50_000), &rates), choice(1, Level::Full), "no pictures at all");
+    }
+
+    #[test]
+    fn references_are_whole() {
+        let mut gate = Gate::default();
+        let full = choice(0, Level::Full);
+        let mut passes = |choice, layer, key, disposable| {
+            let passed = gate.passes(choice, Picture { layer, key, disposable });
+            (passed, gate.waits(choice))
+        };
+        assert_eq!(passes(full, 0, false, false), (false, true), "no key frame yet");
+        assert_eq!(passes(full, 1, true, false), (false, true), "of another layer");
+        assert_eq!(passes(full, 0, true, false), (true, false));
+        assert_eq!(passes(full, 0, false, true), (true, false));
+        let thin = choice(0, Level::Referenced);
+        assert_eq!(passes(thin, 0, false, true), (false, false));
+        assert_eq!(passes(thin, 0, false, false), (true, false));
+        assert_eq!(passes(full, 0, false, false), (true, false), "only what nothing refers to is missing");
+        assert_eq!(passes(choice(0, Level::Keys), 0, false, false), (false, false));
+        assert_eq!(passes(full, 0, false, false), (false, true), "its reference was left out");
+        assert_eq!(passes(full, 0, true, false), (true, false));
+        assert_eq!(passes(choice(0, Level::Paused), 0, true, false), (false, false));
+        assert_eq!(passes(choice(1, Level::Full), 1, false, false), (false, true));
+        assert_eq!(passes(choice(1, Level::Full), 1, true, false), (true, false));
+    }
+
+    proptest! {
+        #[test]
+        fn what_passes_can_be_decoded(
+            steps in prop::collection::vec((0u8..3, 0u8..4, 0u8..3, any::<bool>(), any::<bool>()), 1..200),
+        ) {
+            let mut gate = Gate::default();
+            // What a decoder has: the layer, and whether everything since its key frame came.
+            let mut decoder: Option<u8> = None;
+            for (wanted, level, layer, key, disposable) in steps {
+                let level = [Level::Full, Level::Referenced, Level::Keys, Level::Paused][usize::from(level)];
+                let picture = Picture { layer, key, disposable: disposable && !key };
+                let passed = gate.passes(choice(wanted, level), picture);
+                if passed {
+                    prop_assert!(key || decoder == Some(layer));
+                    decoder = Some(layer);
+                } else if decoder == Some(layer) && !picture.disposable {
+                    decoder = None;
+                }
+            }
+        }
+    }
+}
