@@ -177,17 +177,27 @@ impl Rtc {
     /// Plays the stream behind a WHEP address for so many seconds from its first picture on. `codec`, as
     /// `video/H264`, is put before the others.
     pub fn play(url: &str, seconds: u64, codec: Option<&str>) -> Rtc {
-        Rtc::start("play", url, seconds, codec)
+        Rtc::start(&json!({"mode": "play", "url": url, "seconds": seconds, "codec": codec}))
     }
 
     /// Publishes to a WHIP address.
     pub fn publish(url: &str, seconds: u64, codec: Option<&str>) -> Rtc {
-        Rtc::start("publish", url, seconds, codec)
+        Rtc::start(&json!({"mode": "publish", "url": url, "seconds": seconds, "codec": codec}))
     }
 
-    fn start(mode: &str, url: &str, seconds: u64, codec: Option<&str>) -> Rtc {
+    /// Publishes 960 by 540 pixels to a WHIP address, and smaller layers (simulcast): each with its name, how many
+    /// times smaller it is, and its bits a second.
+    pub fn simulcast(url: &str, seconds: u64, layers: &[(&str, u32, u32)]) -> Rtc {
+        let encodings = layers.iter().map(
+            |(rid, smaller, rate)| json!({"rid": rid, "scaleResolutionDownBy": smaller, "maxBitrate": rate}),
+        );
+        let encodings = Value::from_iter(encodings);
+        Rtc::start(&json!({"mode": "publish", "url": url, "seconds": seconds, "encodings": encodings}))
+    }
+
+    fn start(wish: &Value) -> Rtc {
         install();
-        let wish = json!({"mode": mode, "url": url, "seconds": seconds, "codec": codec});
+        let seconds = wish["seconds"].as_u64().unwrap_or_default();
         let mut command = Command::new("node");
         command.arg(folder().join("rtc.mjs")).arg(wish.to_string());
         Rtc { program: Program::spawn(command), limit: Duration::from_secs(seconds) + SLACK }

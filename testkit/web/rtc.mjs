@@ -4,7 +4,8 @@
  *     node rtc.mjs '{"mode": "play", "url": "http://…/rtc/v1/whep/?…", "seconds": 4, "codec": "video/H264"}'
  *
  * `mode` is `play` or `publish` (a made-up camera and microphone). Seconds count from the first picture on; at most 15 s
- * are waited for it. `codec` puts one video codec before the others. It judges nothing.
+ * are waited for it. `codec` puts one video codec before the others. `encodings` are those of simulcast, as
+ * `RTCRtpTransceiverInit` has them; the camera has 960 by 540 pixels then, else 640 by 360. It judges nothing.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -43,7 +44,7 @@ try {
 }
 
 /** Runs in the page. */
-async function run({ mode, url, seconds, codec }) {
+async function run({ mode, url, seconds, codec, encodings }) {
   const BEGIN = 15_000; // ms until the first picture
   const pc = new RTCPeerConnection();
   const video = document.createElement('video');
@@ -58,8 +59,12 @@ async function run({ mode, url, seconds, codec }) {
     pc.ontrack = (event) => media.addTrack(event.track);
     video.srcObject = media;
   } else {
-    const media = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 640, height: 360 } });
-    for (const track of media.getTracks()) pc.addTransceiver(track, { direction: 'sendonly' });
+    const camera = encodings ? { width: 960, height: 540, frameRate: 15 } : { width: 640, height: 360 };
+    const media = await navigator.mediaDevices.getUserMedia({ audio: true, video: camera });
+    for (const track of media.getTracks()) {
+      const layers = track.kind === 'video' && encodings ? { sendEncodings: encodings } : {};
+      pc.addTransceiver(track, { direction: 'sendonly', ...layers });
+    }
   }
   if (codec) {
     const kind = plays ? RTCRtpReceiver : RTCRtpSender;
@@ -102,6 +107,7 @@ async function run({ mode, url, seconds, codec }) {
     codecs,
     video: of(direction, 'video'),
     audio: of(direction, 'audio'),
+    layers: stats.filter((entry) => entry.type === direction && entry.kind === 'video'),
     transport: stats.find((entry) => entry.type === 'transport') ?? {},
     sdp: text,
     deleted: deleted.status,

@@ -1,0 +1,46 @@
+//! Simulcast: Chromium publishes its pictures in three sizes, and everybody gets one of them.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use headwater_testkit::browser::Rtc;
+use headwater_testkit::{Options, Server, Tool, free_port, wait};
+use serde_json::Value;
+use std::time::Duration;
+
+/// A browser begins with the smallest layer and adds the others as its path allows.
+const LIMIT: Duration = Duration::from_secs(60);
+
+const LAYERS: [(&str, u32, u32); 3] = [("l", 4, 80_000), ("m", 2, 250_000), ("h", 1, 700_000)];
+
+fn server() -> Server {
+    let port = free_port();
+    let root = format!("rtc_server {{ enabled on; listen {port}; candidate 127.0.0.1; }}");
+    let vhost = "rtc { enabled on; rtmp_to_rtc on; rtc_to_rtmp on; pli_for_rtmp 2; }".to_owned();
+    Server::start(&Options { root, vhost, ..Options::default() })
+}
+
+fn url(server: &Server, what: &str) -> String {
+    format!("http://{}/rtc/v1/{what}&app=live&stream=web", server.api_address())
+}
+
+/// What ffmpeg says of a stream after a second of decoding it.
+fn described(url: &str) -> String {
+    let mut command = std::process::Command::new(Tool::Newest.path());
+    command.args(["-hide_banner", "-nostdin", "-i", url, "-t", "1", "-f", "null", "-"]);
+    String::from_utf8_lossy(&command.output().unwrap().stderr).into_owned()
+}
+
+#[test]
+fn players_of_one_layer_get_the_best() {
+    let server = server();
+    let publisher = Rtc::simulcast(&url(&server, "whip/?"), 40, &LAYERS);
+    server.wait_until_published("web");
+    wait::until("the largest layer over RTMP", LIMIT, || {
+        described(&server.rtmp_url("web")).contains("960x540").then_some(())
+    });
+    let sent = publisher.finish();
+    let layers = sent["layers"].as_array().unwrap();
+    let of = |rid: &str| layers.iter().find(|layer| layer["rid"] == rid).unwrap_or(&Value::Null);
+    for (rid, ..) in LAYERS {
+        assert!(of(rid)["framesSent"].as_u64() > Some(10), "{rid}: {sent:#}");
+    }
+}
