@@ -1,24 +1,40 @@
-//! Playing: a viewer's numbers, and the channel that brings a stream's packets to a worker's viewers.
+//! Playing: what a viewer gets and when, and the channel that brings a stream's packets to a worker's viewers.
 
 use crate::WebRtc;
-use crate::engine::{Engine, Outbox};
+use crate::batch::Batch;
+use crate::keys::Keys;
 use crate::packetlog::{Burst, PacketReader};
 use crate::port::Port;
 use crate::red;
-use crate::source::Source;
+use crate::sender::{Placed, Sender, TrackTerms, Told};
+use crate::source::{Source, clock_rate};
+use crate::status::Facts;
 use headwater_hub::{Attached, Session, Stream};
 use headwater_media::{Codec, Track};
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::format::{Codec as RtcCodec, PayloadParams};
-use str0m::media::{MediaKind, Mid, Pt};
-use str0m::rtp::RtpWrite;
+use str0m::media::MediaKind;
 use tokio::task::{JoinHandle, spawn_local};
 
-/// How old a state machine's clock may be when it writes.
-const CLOCK_AGE_MAX: Duration = Duration::from_millis(5);
+/// Bytes that may leave at once: a newcomer's key frame should not wait.
+const AT_ONCE: i64 = 128 * 1024;
+
+/// Bytes a second beyond that, so that a newcomer's pictures do not flood its way: 40 Mb/s. It doubles with each
+/// [`STEP`] frames that wait, so that no stream is too big for it.
+const PACE: u64 = 5_000_000;
+
+/// Frames.
+const STEP: usize = 256;
+
+/// Frames that may wait for a viewer; beyond it goes on at the next key frame.
+const WAITING_MAX: usize = 4 * STEP;
+
+/// Least time between two looks at what waits.
+const REST: Duration = Duration::from_millis(2);
 
 /// A viewer's side of a stream.
 pub(crate) struct Egress {
@@ -27,18 +43,37 @@ pub(crate) struct Egress {
     attached: Option<Attached>,
     video: Option<Lane>,
     audio: Option<Lane>,
-    clock: Option<Instant>,
+    /// Once DTLS is through.
+    sender: Option<Sender>,
+    /// Frames that leave when the pace allows, oldest first.
+    waiting: VecDeque<Arc<Burst>>,
+    /// Bytes that may leave now; below zero after a frame that was bigger.
+    allowed: i64,
+    filled: Option<Instant>,
     /// Whether packets get lost on the way, so that sound is sent twice.
     lossy: bool,
 }
 
+/// What remains after a batch was filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing.
+    Nothing,
+    /// The batch is full; there is more.
+    More,
+    /// The pace allows no more before this moment.
+    Until(Instant),
+}
+
 /// One track on its way to one viewer.
 struct Lane {
-    mid: Mid,
+    terms: TrackTerms,
+    /// Its place in the sender.
+    track: usize,
     /// What the viewer takes, best first.
-    accepted: Vec<(Codec, Pt)>,
+    accepted: Vec<Accepted>,
     /// Payload type of redundant sound, if the viewer takes it.
-    redundant: Option<Pt>,
+    redundant: Option<u8>,
     /// Number of the packet before the next.
     sequence: u64,
     /// Place in the stream's track of the packet sent last.
@@ -47,15 +82,23 @@ struct Lane {
     wait_key: bool,
 }
 
+#[derive(Clone, Copy)]
+struct Accepted {
+    codec: Codec,
+    payload_type: u8,
+    resend_type: Option<u8>,
+}
+
 impl Lane {
-    fn new(mid: Mid) -> Lane {
+    fn new(terms: TrackTerms) -> Lane {
         // Half the range: the first wrap is far, and numbers can't go below zero.
         let sequence = u64::from(rand::random::<u16>() / 2);
-        Lane { mid, accepted: Vec::new(), redundant: None, sequence, last: None, wait_key: true }
+        let (accepted, redundant) = (Vec::new(), None);
+        Lane { terms, track: 0, accepted, redundant, sequence, last: None, wait_key: true }
     }
 
-    fn payload_type(&self, codec: Codec) -> Option<Pt> {
-        self.accepted.iter().find(|(accepted, _)| *accepted == codec).map(|(_, pt)| *pt)
+    fn accepts(&self, codec: Codec) -> Option<Accepted> {
+        self.accepted.iter().find(|accepted| accepted.codec == codec).copied()
     }
 
     /// The viewer's number of the packet at `place`: a hole in the stream is a hole for the viewer.
@@ -74,7 +117,18 @@ impl Lane {
 
 impl Egress {
     pub(crate) fn new(stream: Arc<Stream>, session: Arc<Session>) -> Egress {
-        Egress { stream, session, attached: None, video: None, audio: None, clock: None, lossy: false }
+        Egress {
+            stream,
+            session,
+            attached: None,
+            video: None,
+            audio: None,
+            sender: None,
+            waiting: VecDeque::new(),
+            allowed: AT_ONCE,
+            filled: None,
+            lossy: false,
+        }
     }
 
     pub(crate) fn stream(&self) -> &Arc<Stream> {
@@ -90,25 +144,21 @@ impl Egress {
     /// Takes a media section of the answer. `params` are what both sides know, in the viewer's order.
     pub(crate) fn media<'a>(
         &mut self,
-        mid: Mid,
+        terms: TrackTerms,
         kind: MediaKind,
         params: impl Iterator<Item = &'a PayloadParams>,
     ) {
         let lane = if kind.is_audio() { &mut self.audio } else { &mut self.video };
-        let lane = lane.get_or_insert_with(|| Lane::new(mid));
+        let lane = lane.get_or_insert_with(|| Lane::new(terms));
         for params in params {
             if let Some(codec) = codec(params) {
-                lane.accepted.push((codec, params.pt()));
+                let resend_type = params.resend().map(|pt| *pt);
+                lane.accepted.push(Accepted { codec, payload_type: *params.pt(), resend_type });
             }
             if *params.pt() == red::OPUS {
-                lane.redundant = params.red();
+                lane.redundant = params.red().map(|pt| *pt);
             }
         }
-    }
-
-    /// Learns which share of packets is lost on the way; from 1 % on sound is sent twice.
-    pub(crate) fn loses(&mut self, share: f32) {
-        self.lossy = share >= 0.01;
     }
 
     /// Whether nothing was agreed on.
@@ -116,76 +166,135 @@ impl Egress {
         [&self.video, &self.audio].into_iter().flatten().all(|lane| lane.accepted.is_empty())
     }
 
-    /// Sends frames.
-    pub(crate) fn write(
-        &mut self,
-        engine: &mut Engine,
-        out: &mut Outbox,
-        now: Instant,
-        bursts: &[Arc<Burst>],
-    ) -> Result<(), String> {
-        if self.clock.is_none_or(|clock| now.duration_since(clock) > CLOCK_AGE_MAX) {
-            engine.tick(now, out).map_err(|error| error.to_string())?;
-            self.clock = Some(now);
+    /// DTLS is through: from here on packets can be sealed. Fails for a profile of SRTP that is not ours.
+    pub(crate) fn connect(&mut self, keys: &Keys) -> Result<(), String> {
+        let cname = self.session.id().to_string();
+        let mut sender = Sender::new(keys, &cname)
+            .ok_or_else(|| format!("SRTP profile {:?} is not served", keys.profile))?;
+        for lane in [&mut self.audio, &mut self.video].into_iter().flatten() {
+            // Sender reports count in the clock of what is sent first; browsers offer one rate a section but for G.711.
+            lane.terms.clock_rate = lane.accepted.first().map_or(90_000, |first| clock_rate(first.codec));
+            lane.track = sender.track(lane.terms.clone());
         }
-        for burst in bursts {
-            let lane = match burst.track {
-                Track::Video => &mut self.video,
-                Track::Audio => &mut self.audio,
-                Track::Script => continue,
-            };
-            let Some(lane) = lane else { continue };
-            let Some(pt) = lane.payload_type(burst.codec) else { continue };
-            let video = burst.track == Track::Video;
-            if video && lane.wait_key {
-                if !burst.key {
-                    continue;
-                }
-                lane.wait_key = false;
-                if let Some(first) = burst.packets.first() {
-                    lane.skip_to(first.sequence);
-                }
-            }
-            let redundant = lane.redundant.filter(|_| self.lossy).zip(burst.redundant.clone());
-            match redundant {
-                Some((pt, payload)) => {
-                    let number = burst.packets.first().map_or(0, |packet| lane.number(packet.sequence));
-                    write_packet(lane.mid, write(pt, number, burst, payload), engine, out)?;
-                }
-                None => write_burst(lane, pt, video, burst, engine, out)?,
-            }
-        }
+        self.sender = Some(sender);
         Ok(())
     }
-}
 
-fn write_burst(
-    lane: &mut Lane,
-    pt: Pt,
-    video: bool,
-    burst: &Burst,
-    engine: &mut Engine,
-    out: &mut Outbox,
-) -> Result<(), String> {
-    for packet in &burst.packets {
-        let number = lane.number(packet.sequence);
-        let write = write(pt, number, burst, packet.payload.clone()).marker(packet.marker).nackable(video);
-        write_packet(lane.mid, write, engine, out)?;
-    }
-    Ok(())
-}
-
-fn write(pt: Pt, number: u64, burst: &Burst, payload: Arc<[u8]>) -> RtpWrite {
-    RtpWrite::new(pt, number.into(), burst.time, burst.wallclock, payload)
-}
-
-fn write_packet(mid: Mid, write: RtpWrite, engine: &mut Engine, out: &mut Outbox) -> Result<(), String> {
-    let written = engine.change(out, |rtc| {
-        if let Some(track) = rtc.direct_api().stream_tx_by_mid(mid, None) {
-            track.write_rtp(write);
+    /// Takes RTCP from the viewer; what it asks for again goes into `out`. Whether it needs a key frame.
+    pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8], out: &mut Batch) -> bool {
+        let Some(sender) = &mut self.sender else { return false };
+        let Told { key_frame, lost } = sender.receive(now, datagram, out);
+        if let Some(lost) = lost {
+            self.lossy = lost >= 3; // 1 % in 256ths
         }
-    });
-    written.map_err(|error| error.to_string())
+        key_frame
+    }
+
+    /// Lets frames wait for the next [`Egress::fill`].
+    pub(crate) fn push(&mut self, bursts: &[Arc<Burst>]) {
+        if self.waiting.len() + bursts.len() > WAITING_MAX.max(bursts.len()) {
+            self.waiting.clear();
+            self.wait_key();
+        }
+        self.waiting.extend(bursts.iter().cloned());
+    }
+
+    /// Leaves pictures out until a decoder can start.
+    fn wait_key(&mut self) {
+        if let Some(video) = &mut self.video {
+            video.wait_key = true;
+        }
+    }
+
+    /// Puts frames that wait into `out`, as the pace allows.
+    pub(crate) fn fill(&mut self, now: Instant, out: &mut Batch) -> Rest {
+        let Some(mut sender) = self.sender.take() else { return Rest::Nothing };
+        let rest = loop {
+            if out.is_large() {
+                break Rest::More;
+            }
+            if self.waiting.is_empty() {
+                break Rest::Nothing;
+            }
+            if let Some(moment) = self.too_early(now) {
+                break Rest::Until(moment);
+            }
+            if let Some(burst) = self.waiting.pop_front() {
+                let before = out.bytes();
+                self.send(&mut sender, &burst, out);
+                self.allowed -= (out.bytes() - before) as i64; // far below the range's end
+            }
+        };
+        sender.report(now, out);
+        self.sender = Some(sender);
+        rest
+    }
+
+    /// When the next frame may leave, if not now.
+    fn too_early(&mut self, now: Instant) -> Option<Instant> {
+        let pace = PACE << (self.waiting.len() / STEP).min(16);
+        let since = self.filled.map_or(Duration::ZERO, |filled| now.saturating_duration_since(filled));
+        self.filled = Some(now);
+        let earned = since.as_micros().min(1_000_000) as u64 * pace / 1_000_000;
+        self.allowed = (self.allowed + earned as i64).min(AT_ONCE);
+        let debt = 1 - self.allowed.min(1);
+        (debt > 0).then(|| now + REST.max(Duration::from_micros(debt as u64 * 1_000_000 / pace)))
+    }
+
+    fn send(&mut self, sender: &mut Sender, burst: &Arc<Burst>, out: &mut Batch) {
+        let lane = match burst.track {
+            Track::Video => &mut self.video,
+            Track::Audio => &mut self.audio,
+            Track::Script => return,
+        };
+        let Some(lane) = lane else { return };
+        let Some(accepted) = lane.accepts(burst.codec) else { return };
+        if burst.track == Track::Video && lane.wait_key {
+            if !burst.key {
+                return;
+            }
+            lane.wait_key = false;
+            if let Some(first) = burst.packets.first() {
+                lane.skip_to(first.sequence);
+            }
+        }
+        let Accepted { payload_type, resend_type, .. } = accepted;
+        let redundant = lane.redundant.filter(|_| self.lossy).zip(burst.redundant.as_ref());
+        if let Some((payload_type, payload)) = redundant {
+            let number = burst.packets.first().map_or(0, |packet| lane.number(packet.sequence));
+            let packet = Placed { burst, index: 0, payload_type, resend_type, number };
+            return sender.send_once(lane.track, packet, payload, out);
+        }
+        for (index, packet) in burst.packets.iter().enumerate() {
+            let number = lane.number(packet.sequence);
+            let packet = Placed { burst, index, payload_type, resend_type, number };
+            sender.send(lane.track, packet, out);
+        }
+    }
+
+    /// Says that nothing more comes.
+    pub(crate) fn bye(&mut self, out: &mut Batch) {
+        if let Some(sender) = &mut self.sender {
+            sender.bye(out);
+        }
+    }
+
+    /// What the API shows.
+    pub(crate) fn tell(&self, facts: &mut Facts) {
+        let Some(sender) = &self.sender else { return };
+        facts.rtt_ms = sender.rtt().map(|rtt| rtt.as_secs_f64() * 1e3).or(facts.rtt_ms);
+        for lane in [&self.audio, &self.video].into_iter().flatten() {
+            let counts = sender.counts(lane.track);
+            let track = facts.track(lane.terms.mid.clone(), None);
+            track.packets = counts.packets;
+            track.bytes = counts.bytes;
+            track.loss = counts.lost.map(|lost| f32::from(lost) / 256.0);
+            track.nacks = counts.nacks;
+            track.plis = counts.plis;
+            track.firs = counts.firs;
+            track.jitter = counts.jitter;
+        }
+    }
 }
 
 /// Our name of a negotiated codec; `None` for what is not sent, as H.264 without fragments.

@@ -3,6 +3,7 @@
 //! str0m asks for one change, then a complete drain, then the next change; two changes in a row lose packets without
 //! a word. [`Engine`] is the only code that touches it, so the contract cannot be broken anywhere else.
 
+use crate::keys::{self, Keys};
 use std::net::SocketAddr;
 use std::time::Instant;
 use str0m::change::{SdpAnswer, SdpOffer};
@@ -36,11 +37,12 @@ pub(crate) struct Engine {
     rtc: Rtc,
     /// When it wants to be told the time again.
     deadline: Instant,
+    keys: Option<Keys>,
 }
 
 impl Engine {
     pub(crate) fn new(rtc: Rtc, now: Instant) -> Engine {
-        Engine { rtc, deadline: now }
+        Engine { rtc, deadline: now, keys: None }
     }
 
     /// When [`Engine::tick`] is due.
@@ -95,12 +97,23 @@ impl Engine {
         self.rtc.direct_api().local_ice_credentials()
     }
 
+    /// What SRTP's keys are made of, once after DTLS is through.
+    pub(crate) fn take_keys(&mut self) -> Option<Keys> {
+        self.keys.take()
+    }
+
     /// Looks without changing anything.
     pub(crate) fn peek(&self) -> &Rtc {
         &self.rtc
     }
 
     fn drain(&mut self, out: &mut Outbox) -> Result<(), RtcError> {
+        let drained = self.poll(out);
+        self.keys = keys::take().or_else(|| self.keys.take());
+        drained
+    }
+
+    fn poll(&mut self, out: &mut Outbox) -> Result<(), RtcError> {
         for _ in 0..DRAIN_MAX {
             match self.rtc.poll_output()? {
                 Output::Timeout(deadline) => {

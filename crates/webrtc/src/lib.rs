@@ -1,11 +1,11 @@
 //! WebRTC: WHIP in, WHEP out, on one UDP port for all workers.
 //!
-//! The protocol itself (ICE, DTLS, SRTP, RTCP) is str0m's, driven by [`engine`] alone. What is here is the socket
-//! side, the ties to the hub, and signalling over HTTP ([`router`]): WHIP (RFC 9725), WHEP (draft-ietf-wish-whep) and
-//! SRS's JSON calls.
+//! ICE, DTLS, SDP, and a publisher's SRTP and RTCP are str0m's, driven by [`engine`] alone. What is here is the socket
+//! side, the ties to the hub, the viewers' SRTP and RTCP ([`sender`]), and signalling over HTTP ([`router`]): WHIP
+//! (RFC 9725), WHEP (draft-ietf-wish-whep) and SRS's JSON calls.
 //!
 //! A stream is made into RTP packets once ([`source`], [`packetlog`]); a viewer is a position in them with numbers and
-//! keys of its own. A session lives on the worker that its peer's first packet reached, for life.
+//! keys of its own ([`egress`]), and its packets are sealed in the buffer that the kernel gets ([`batch`]). A session lives on the worker that its peer's first packet reached, for life.
 //!
 //! Bounds stand beside what they bound: sessions that wait in [`registry`], packets in [`packetlog`], queues to
 //! connections in [`tcp`].
@@ -13,6 +13,7 @@
 mod answer;
 #[allow(dead_code, reason = "the sender of viewers calls it")]
 mod bandwidth;
+mod batch;
 mod candidates;
 mod egress;
 mod engine;
@@ -20,6 +21,7 @@ mod ingest;
 mod layers;
 #[allow(dead_code, reason = "viewers' layers are chosen by it")]
 mod meter;
+mod keys;
 mod negotiate;
 mod offer;
 mod packetlog;
@@ -28,9 +30,12 @@ mod port;
 mod red;
 mod references;
 mod registry;
+mod resend;
+mod sender;
 mod signal;
 mod socket;
 mod source;
+mod srtp;
 mod status;
 mod tcp;
 #[allow(dead_code, reason = "viewers' layers are chosen by it")]

@@ -6,10 +6,12 @@ use crate::candidates::{Asked, places};
 use crate::egress::{Egress, codec};
 use crate::engine::{Engine, Outbox};
 use crate::ingest::Ingest;
+use crate::keys;
 use crate::offer::{self, attribute, preferred};
 use crate::peer::{Birth, Peer, Role};
 use crate::port::own_address;
 use crate::registry::{Missing, Unplaced};
+use crate::sender::{Extensions, TrackTerms};
 use crate::status::Status;
 use headwater_conf::VhostRtc;
 use headwater_hub::{Action, Grant, Request, Session, SessionId, SessionInfo, Stream};
@@ -25,8 +27,8 @@ use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-/// Packets kept for viewers who ask again, a viewer; a second of 6 Mb/s. They are shared with the stream's log, so
-/// that each costs its header alone.
+/// Packets kept for viewers who ask again, a viewer; a second of 5 Mb/s. They are shared with the stream's log, so
+/// that each costs its place alone.
 const RESEND_MAX: usize = 512;
 
 /// SRS's numbers (srs-interfaces 3.12).
@@ -300,9 +302,14 @@ fn rtc(offer: &str, terms: &Terms<'_>, now: Instant) -> Rtc {
         .set_ice_lite(true)
         .set_rtp_mode(true)
         .clear_codecs()
-        .set_send_buffer_audio(64)
-        .set_send_buffer_video(RESEND_MAX)
-        .set_stats_interval(Some(Duration::from_secs(2)));
+        .set_crypto_provider(keys::provider());
+    if publish {
+        config = config.set_stats_interval(Some(Duration::from_secs(2)));
+    } else {
+        // What str0m would report of a viewer is not sent: its packets are not str0m's.
+        let never = Duration::from_secs(24 * 3600);
+        config = config.set_rtcp_report_interval_audio(never).set_rtcp_report_interval_video(never);
+    }
     if let Some(certificate) = terms.certificate.clone() {
         config = config.set_dtls_cert(certificate);
     }
@@ -412,10 +419,37 @@ impl Peer {
             accepted.iter().filter_map(codec).map(|codec| format!("{codec:?}")).collect();
         let first = codecs.into_iter().next().unwrap_or_default();
         self.status.agreed(mid.to_string(), if kind.is_audio() { "audio" } else { "video" }, first);
+        let id = |extension| media.remote_extmap().id_of(extension);
+        let extensions = Extensions {
+            mid: id(Extension::RtpMid),
+            transport: id(Extension::TransportSequenceNumber),
+            send_time: id(Extension::AbsoluteSendTime),
+        };
+        let terms = match &self.role {
+            Role::Play(_) => {
+                let resend = !kind.is_audio() && accepted.iter().any(PayloadParams::fb_nack);
+                self.terms(mid, if resend { RESEND_MAX } else { 0 }, extensions)
+            }
+            Role::Publish(_) => None,
+        };
         match &mut self.role {
-            Role::Play(egress) => egress.media(mid, kind, accepted.iter()),
+            Role::Play(egress) => {
+                if let Some(terms) = terms {
+                    egress.media(terms, kind, accepted.iter());
+                }
+            }
             Role::Publish(ingest) => ingest.media(mid, kind, &accepted),
         }
+    }
+
+    /// What was agreed on for a section that a viewer receives.
+    fn terms(&mut self, mid: Mid, resend: usize, extensions: Extensions) -> Option<TrackTerms> {
+        let sources = self.engine.change(&mut self.outbox, |rtc| {
+            let mut api = rtc.direct_api();
+            api.stream_tx_by_mid(mid, None).map(|stream| (*stream.ssrc(), stream.rtx().map(|ssrc| *ssrc)))
+        });
+        let (ssrc, rtx) = sources.ok()??;
+        Some(TrackTerms { ssrc, rtx, mid: mid.to_string(), clock_rate: 0, extensions, resend })
     }
 
     /// Begins ICE anew with the peer's new credentials.

@@ -4,18 +4,16 @@ use crate::WebRtc;
 use crate::egress::Egress;
 use crate::engine::{Engine, Outbox};
 use crate::ingest::Ingest;
-use crate::packetlog::Burst;
 use crate::port::protocol_name;
 use crate::registry::Route;
-use crate::status::{Facts, Phase, Status, TrackFacts};
+use crate::status::{Facts, Phase, Status};
 use headwater_hub::{Session, StreamName};
 use smallvec::SmallVec;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use str0m::bwe::BweKind;
 use str0m::net::Protocol;
-use str0m::stats::{MediaEgressStats, MediaIngressStats, PeerStats};
+use str0m::stats::{MediaIngressStats, PeerStats};
 use str0m::{Event, IceConnectionState};
 
 /// A peer with its session.
@@ -37,21 +35,18 @@ pub(crate) struct Peer {
     pub(crate) heard: Instant,
     /// When it is looked at next.
     pub(crate) scheduled: Option<Instant>,
+    /// When a viewer's pace allows more.
+    pub(crate) wake: Option<Instant>,
     /// The validated ways to the peer, newest last.
     routes: SmallVec<[Route; 2]>,
+    /// The way that the peer chose.
+    chosen: Option<Route>,
 }
 
 /// What a session is for.
 pub(crate) enum Role {
     Publish(Box<Ingest>),
     Play(Box<Egress>),
-}
-
-/// What an event asks of others.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wants {
-    /// A viewer needs a key frame.
-    pub(crate) key_frame: bool,
 }
 
 /// What signalling makes a peer of.
@@ -83,7 +78,9 @@ impl Peer {
             patience,
             heard: now,
             scheduled: None,
+            wake: None,
             routes,
+            chosen: None,
         }
     }
 
@@ -114,6 +111,22 @@ impl Peer {
             self.routes.remove(0);
         }
         self.routes.push(route.clone());
+    }
+
+    /// The peer nominated this way (ICE's USE-CANDIDATE).
+    pub(crate) fn choose(&mut self, route: &Route) {
+        self.chosen = Some(route.clone());
+    }
+
+    /// The way that media take.
+    pub(crate) fn route(&self) -> Option<&Route> {
+        self.chosen.as_ref().or(self.routes.last())
+    }
+
+    /// When it is to be looked at next.
+    pub(crate) fn due(&self) -> Instant {
+        let deadline = self.engine.deadline();
+        self.wake.map_or(deadline, |wake| wake.min(deadline))
     }
 
     /// The way to an address, if it was validated.
@@ -161,28 +174,18 @@ impl Peer {
     }
 
     /// Takes an event of the state machine.
-    pub(crate) fn take(&mut self, now: Instant, event: Event) -> Result<Wants, String> {
+    pub(crate) fn take(&mut self, now: Instant, event: Event) -> Result<(), String> {
         match event {
             Event::IceConnectionStateChange(state) => self.ice(state),
-            Event::KeyframeRequest(_) => return Ok(Wants { key_frame: true }),
             Event::PeerStats(stats) => self.path(&stats),
             Event::MediaIngressStats(stats) => self.status.update(|facts| received(facts, &stats)),
-            Event::MediaEgressStats(stats) => {
-                if let (Role::Play(egress), Some(loss)) = (&mut self.role, stats.loss) {
-                    egress.loses(loss);
-                }
-                self.status.update(|facts| sent(facts, &stats));
-            }
-            Event::EgressBitrateEstimate(BweKind::Twcc { estimate, .. }) => {
-                self.status.update(|facts| facts.estimate_bps = Some(estimate.as_u64()));
-            }
             event => {
                 if let Role::Publish(ingest) = &mut self.role {
                     ingest.take(&mut self.engine, &mut self.outbox, now, event)?;
                 }
             }
         }
-        Ok(Wants::default())
+        Ok(())
     }
 
     fn ice(&mut self, state: IceConnectionState) {
@@ -198,11 +201,14 @@ impl Peer {
         });
     }
 
-    /// Sends a viewer frames.
-    pub(crate) fn write(&mut self, now: Instant, bursts: &[Arc<Burst>]) -> Result<(), String> {
-        match &mut self.role {
-            Role::Play(egress) => egress.write(&mut self.engine, &mut self.outbox, now, bursts),
-            Role::Publish(_) => Ok(()),
+    /// Brings a viewer's status up to date.
+    pub(crate) fn tell(&self) {
+        if let Role::Play(egress) = &self.role {
+            self.status.update(|facts| {
+                facts.remote =
+                    self.route().map(|way| format!("{} {}", protocol_name(way.protocol()), way.peer()));
+                egress.tell(facts);
+            });
         }
     }
 
@@ -216,17 +222,8 @@ fn is_same(one: Protocol, other: Protocol) -> bool {
     protocol_name(one) == protocol_name(other)
 }
 
-fn track(facts: &mut Facts, mid: String, rid: Option<String>) -> &mut TrackFacts {
-    let known = facts.tracks.iter().position(|track| track.mid == mid && track.rid == rid);
-    let at = known.unwrap_or_else(|| {
-        facts.tracks.push(TrackFacts { mid, rid, ..TrackFacts::default() });
-        facts.tracks.len() - 1
-    });
-    &mut facts.tracks[at] // found or pushed in the lines above
-}
-
 fn received(facts: &mut Facts, stats: &MediaIngressStats) {
-    let track = track(facts, stats.mid.to_string(), stats.rid.map(|rid| rid.to_string()));
+    let track = facts.track(stats.mid.to_string(), stats.rid.map(|rid| rid.to_string()));
     track.packets = stats.packets;
     track.bytes = stats.bytes;
     track.loss = stats.loss;
@@ -234,15 +231,4 @@ fn received(facts: &mut Facts, stats: &MediaIngressStats) {
     track.plis = stats.plis;
     track.firs = stats.firs;
     track.jitter = Some(stats.jitter);
-}
-
-fn sent(facts: &mut Facts, stats: &MediaEgressStats) {
-    let track = track(facts, stats.mid.to_string(), stats.rid.map(|rid| rid.to_string()));
-    track.packets = stats.packets;
-    track.bytes = stats.bytes;
-    track.loss = stats.loss;
-    track.nacks = stats.nacks;
-    track.plis = stats.plis;
-    track.firs = stats.firs;
-    track.jitter = stats.remote.as_ref().map(|remote| remote.jitter);
 }

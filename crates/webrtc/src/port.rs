@@ -1,7 +1,8 @@
 //! One worker's sessions: packets to their state machines, what these make to the network, and the time.
 
 use crate::WebRtc;
-use crate::egress::Channel;
+use crate::batch::Batch;
+use crate::egress::{Channel, Rest};
 use crate::engine::Datagram;
 use crate::packetlog::Burst;
 use crate::peer::{Peer, Role};
@@ -56,6 +57,8 @@ pub(crate) struct Port {
     ticks: BinaryHeap<Reverse<(Instant, usize)>>,
     alarm: Rc<Notify>,
     pub(crate) channels: HashMap<StreamName, Channel>,
+    /// What goes to one peer at present; its room is used again.
+    batch: Batch,
     /// To itself, for the tasks that it starts.
     me: std::rc::Weak<RefCell<Port>>,
 }
@@ -80,6 +83,7 @@ pub(crate) async fn run(gateway: Arc<WebRtc>, socket: std::net::UdpSocket) {
             ticks: BinaryHeap::new(),
             alarm: Rc::default(),
             channels: HashMap::new(),
+            batch: Batch::default(),
             me: me.clone(),
         })
     });
@@ -214,6 +218,9 @@ impl Port {
     /// Gives a packet to the session it belongs to.
     fn deliver(&mut self, key: usize, now: Instant, bytes: &[u8], route: &Route) {
         let Some(peer) = self.peers.get_mut(key) else { return };
+        if is_media(bytes) && matches!(peer.role, Role::Play(_)) {
+            return self.report(key, now, bytes);
+        }
         let Some(packet) = parse(bytes, route) else { return };
         let stun = is_stun(bytes);
         if stun {
@@ -222,6 +229,9 @@ impl Port {
                 return;
             }
             peer.status.tried(protocol_name(route.protocol()), route.peer());
+            if StunMessage::parse(bytes).is_ok_and(|message| message.use_candidate()) {
+                peer.choose(route);
+            }
         }
         peer.heard = now;
         peer.session.received.add(bytes.len() as u64);
@@ -230,6 +240,20 @@ impl Port {
             self.learn(key, route);
         }
         self.follow_up(key, now, taken.map_err(|error| error.to_string()));
+    }
+
+    /// Takes RTCP from a viewer.
+    fn report(&mut self, key: usize, now: Instant, bytes: &[u8]) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let Role::Play(egress) = &mut peer.role else { return };
+        peer.heard = now;
+        peer.session.received.add(bytes.len() as u64);
+        let key_frame = egress.receive(now, bytes, &mut self.batch);
+        self.send(key);
+        let stream = self.peers.get(key).and_then(|peer| peer.stream());
+        if key_frame && let Some(channel) = stream.and_then(|name| self.channels.get(name)) {
+            channel.want_key_frame();
+        }
     }
 
     /// Remembers a validated address of a session.
@@ -267,76 +291,101 @@ impl Port {
         match event {
             Event::Connected => {
                 peer.connected();
-                match &peer.role {
+                let keys = peer.engine.take_keys();
+                match &mut peer.role {
                     Role::Publish(_) => peer.publish(&self.gateway)?,
-                    Role::Play(_) => self.join(key, now)?,
+                    Role::Play(egress) => {
+                        egress.connect(&keys.ok_or("DTLS ended without keys for SRTP")?)?;
+                        self.join(key, now);
+                    }
                 }
             }
             Event::Closed => return Ok(()),
-            event => {
-                let wants = peer.take(now, event)?;
-                if wants.key_frame
-                    && let Some(channel) = peer.stream().and_then(|name| self.channels.get(name))
-                {
-                    channel.want_key_frame();
-                }
-            }
+            event => peer.take(now, event)?,
         }
         Ok(())
     }
 
     /// A player is ready: it gets what newcomers get, and then what everybody gets.
-    fn join(&mut self, key: usize, now: Instant) -> Result<(), String> {
-        let Some(Role::Play(egress)) = self.peers.get_mut(key).map(|peer| &mut peer.role) else {
-            return Ok(());
-        };
+    fn join(&mut self, key: usize, now: Instant) {
+        let Some(Role::Play(egress)) = self.peers.get_mut(key).map(|peer| &mut peer.role) else { return };
         let stream = egress.attach();
         let name = stream.name().clone();
         if !self.channels.contains_key(&name) {
             let channel = Channel::open(&self.gateway, &stream, self.me.clone());
             self.channels.insert(name.clone(), channel);
         }
-        let Some(channel) = self.channels.get_mut(&name) else { return Ok(()) };
+        let Some(channel) = self.channels.get_mut(&name) else { return };
         channel.viewers.push(key);
         let backlog = channel.backlog();
         if backlog.is_empty() {
             channel.want_key_frame();
         }
-        self.write(key, now, &backlog)
+        self.write(key, now, &backlog);
     }
 
     /// New frames of a stream, for all its viewers on this worker.
     pub(crate) fn fan_out(&mut self, name: &StreamName, now: Instant, bursts: &[Arc<Burst>]) {
         let Some(channel) = self.channels.get(name) else { return };
         let viewers: SmallVec<[usize; 64]> = channel.viewers.iter().copied().collect();
-        for key in viewers {
-            let outcome = self.write(key, now, bursts);
-            self.follow_up(key, now, outcome);
+        viewers.into_iter().for_each(|key| self.write(key, now, bursts));
+    }
+
+    /// Sends a viewer frames: now, or as its pace allows.
+    fn write(&mut self, key: usize, now: Instant, bursts: &[Arc<Burst>]) {
+        let Some(Role::Play(egress)) = self.peers.get_mut(key).map(|peer| &mut peer.role) else { return };
+        egress.push(bursts);
+        self.pace(key, now);
+    }
+
+    /// Sends a viewer what it may have by now.
+    fn pace(&mut self, key: usize, now: Instant) {
+        loop {
+            let Some(peer) = self.peers.get_mut(key) else { return };
+            let Role::Play(egress) = &mut peer.role else { return };
+            let rest = egress.fill(now, &mut self.batch);
+            peer.wake = if let Rest::Until(moment) = rest { Some(moment) } else { None };
+            self.send(key);
+            match rest {
+                Rest::More => {}
+                Rest::Nothing => return,
+                Rest::Until(_) => return self.schedule(key, now),
+            }
         }
     }
 
-    fn write(&mut self, key: usize, now: Instant, bursts: &[Arc<Burst>]) -> Result<(), String> {
-        match self.peers.get_mut(key) {
-            Some(peer) => peer.write(now, bursts),
-            None => Ok(()),
+    /// Sends the batch to a session, on the way that it chose.
+    fn send(&mut self, key: usize) {
+        if let Some(peer) = self.peers.get(key).filter(|_| !self.batch.is_empty()) {
+            peer.session.sent.add(self.batch.bytes() as u64);
+            match peer.route() {
+                Some(Route::Tcp { connection, .. }) => crate::tcp::send(connection, &self.batch),
+                Some(Route::Udp { peer, local }) => self.socket.send(&self.batch, *peer, *local),
+                None => {}
+            }
         }
+        self.batch.clear();
     }
 
-    /// Sends what a session has made.
+    /// Sends what a session's state machine has made, but for a viewer's RTCP, which is not its business.
     fn flush(&mut self, key: usize) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         let mut datagrams = std::mem::take(&mut peer.outbox.datagrams);
+        if matches!(peer.role, Role::Play(_)) {
+            datagrams.retain(|datagram| !is_media(&datagram.bytes));
+        }
         let mut rest: &[Datagram] = &datagrams;
         while let Some(first) = rest.first() {
             let same = rest.iter().take_while(|d| d.to == first.to && d.protocol == first.protocol).count();
             let (run, after) = rest.split_at(same);
-            let bytes: usize = run.iter().map(|datagram| datagram.bytes.len()).sum();
-            peer.session.sent.add(bytes as u64);
+            run.iter().for_each(|datagram| self.batch.push(&datagram.bytes));
+            peer.session.sent.add(self.batch.bytes() as u64);
             match peer.route_to(first.protocol, first.to) {
-                Some(Route::Tcp { connection, .. }) => crate::tcp::send(connection, run),
-                Some(Route::Udp { local, .. }) => self.socket.send(run, *local),
+                Some(Route::Tcp { connection, .. }) => crate::tcp::send(connection, &self.batch),
+                Some(Route::Udp { local, .. }) => self.socket.send(&self.batch, first.to, *local),
                 None => {} // an address that is no longer this session's
             }
+            self.batch.clear();
             rest = after;
         }
         datagrams.clear();
@@ -345,7 +394,7 @@ impl Port {
 
     fn schedule(&mut self, key: usize, now: Instant) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        let due = peer.engine.deadline().max(now + TICK_MIN);
+        let due = peer.due().max(now + TICK_MIN);
         if peer.scheduled.is_some_and(|at| at <= due) {
             return; // it will be looked at before
         }
@@ -371,7 +420,11 @@ impl Port {
                 true => peer.engine.tick(now, &mut peer.outbox).map_err(|error| error.to_string()),
                 false => Ok(()),
             };
+            let paced = peer.wake.is_some_and(|wake| wake <= now);
             self.follow_up(key, now, outcome);
+            if paced {
+                self.pace(key, now);
+            }
         }
     }
 
@@ -384,6 +437,7 @@ impl Port {
             let reason = peer.silence();
             self.end(key, Some(&reason));
         }
+        self.peers.iter().for_each(|(_, peer)| peer.tell());
         if self.worker == 0 {
             let late = self.gateway.registry.sweep(now);
             late.iter().for_each(|status| self.gateway.remember(status));
@@ -415,6 +469,13 @@ impl Port {
         for address in peer.addresses() {
             self.addresses.remove(&address);
         }
+        if let Role::Play(egress) = &mut peer.role {
+            egress.bye(&mut self.batch);
+        }
+        if let Some(Route::Udp { peer, local }) = peer.route() {
+            self.socket.send(&self.batch, *peer, *local);
+        }
+        self.batch.clear();
         peer.close();
         self.gateway.registry.remove(&peer.ufrag);
         match reason {
@@ -428,11 +489,13 @@ impl Port {
                 peer.status.update(|facts| facts.phase = Phase::Closed);
             }
         }
-        let goodbyes = std::mem::take(&mut peer.outbox.datagrams);
-        if let Some(Route::Udp { local, .. }) = goodbyes.first().and_then(|d| peer.route_to(d.protocol, d.to))
-        {
-            self.socket.send(&goodbyes, *local);
+        let own = matches!(peer.role, Role::Publish(_)); // a viewer's RTCP is not the state machine's
+        let goodbyes = peer.outbox.datagrams.iter().filter(|datagram| own || !is_media(&datagram.bytes));
+        goodbyes.for_each(|datagram| self.batch.push(&datagram.bytes));
+        if let Some(Route::Udp { peer, local }) = peer.route() {
+            self.socket.send(&self.batch, *peer, *local);
         }
+        self.batch.clear();
         let Some(name) = peer.stream() else { return };
         if let Some(channel) = self.channels.get_mut(name) {
             channel.viewers.retain(|&viewer| viewer != key);
@@ -449,6 +512,11 @@ pub(crate) fn protocol_name(protocol: Protocol) -> &'static str {
 
 fn is_stun(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|&first| first < 2) && bytes.len() >= 20
+}
+
+/// RTP or RTCP, sealed or not (RFC 7983 7).
+fn is_media(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| (128..=191).contains(first))
 }
 
 /// Our user name in a STUN binding request; `None` for everything else.

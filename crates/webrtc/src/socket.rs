@@ -1,6 +1,6 @@
 //! A worker's share of the UDP port: batches in, batches out.
 
-use crate::engine::Datagram;
+use crate::batch::Batch;
 use crate::registry::Route;
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
@@ -26,8 +26,6 @@ pub(crate) struct Socket {
     io: UdpSocket,
     state: UdpSocketState,
     v6: bool,
-    /// Where datagrams of one size for one peer are put together.
-    joined: Vec<u8>,
     /// Datagrams that the kernel had no room for.
     pub(crate) dropped: u64,
 }
@@ -82,7 +80,7 @@ impl Socket {
         let io = UdpSocket::from_std(socket)?;
         let state = UdpSocketState::new(UdpSockRef::from(&io))?;
         let v6 = io.local_addr()?.is_ipv6();
-        Ok(Socket { io, state, v6, joined: Vec::with_capacity(SEND_MAX), dropped: 0 })
+        Ok(Socket { io, state, v6, dropped: 0 })
     }
 
     pub(crate) fn io(&self) -> &UdpSocket {
@@ -99,54 +97,22 @@ impl Socket {
         })
     }
 
-    /// Sends datagrams of one session, in order; those of one size in a row leave in one call (GSO).
+    /// Sends a batch to `to`, in order; datagrams of one size in a row leave in one call (GSO).
     ///
     /// What the kernel has no room for is dropped and counted, as the network would.
-    pub(crate) fn send(&mut self, datagrams: &[Datagram], local: Option<IpAddr>) {
-        let mut rest = datagrams;
-        while let Some(first) = rest.first() {
-            let run = self.run(rest);
-            let to = self.outward(first.to);
-            let src_ip = local.map(|ip| self.outward_ip(ip));
-            let (one, size) = (run == 1, first.bytes.len());
-            self.joined.clear();
-            if !one {
-                rest.iter().take(run).for_each(|datagram| self.joined.extend_from_slice(&datagram.bytes));
-            }
-            let contents: &[u8] = if one { &first.bytes } else { &self.joined };
-            let segment_size = (!one).then_some(size);
-            let transmit = Transmit { destination: to, ecn: None, contents, segment_size, src_ip };
+    pub(crate) fn send(&mut self, batch: &Batch, to: SocketAddr, local: Option<IpAddr>) {
+        let destination = SocketAddr::new(self.outward_ip(to.ip()), to.port());
+        let src_ip = local.map(|ip| self.outward_ip(ip));
+        for (contents, size) in batch.runs(self.state.max_gso_segments().max(1), SEND_MAX) {
+            let segment_size = (contents.len() > size).then_some(size);
+            let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip };
             let sent = self
                 .io
                 .try_io(Interest::WRITABLE, || self.state.try_send(UdpSockRef::from(&self.io), &transmit));
             if sent.is_err() {
-                self.dropped += run as u64;
-            }
-            rest = rest.get(run..).unwrap_or_default();
-        }
-    }
-
-    /// How many datagrams from the front can leave in one call: all of the first one's size and address, and one
-    /// smaller one behind them.
-    fn run(&self, datagrams: &[Datagram]) -> usize {
-        let Some(first) = datagrams.first() else { return 0 };
-        let size = first.bytes.len();
-        let most = self.state.max_gso_segments().min(SEND_MAX / size.max(1)).max(1);
-        let mut run = 1;
-        for datagram in datagrams.iter().take(most).skip(1) {
-            if datagram.to != first.to || datagram.bytes.len() > size {
-                break;
-            }
-            run += 1;
-            if datagram.bytes.len() < size {
-                break;
+                self.dropped += contents.len().div_ceil(size.max(1)) as u64;
             }
         }
-        run
-    }
-
-    fn outward(&self, to: SocketAddr) -> SocketAddr {
-        SocketAddr::new(self.outward_ip(to.ip()), to.port())
     }
 
     /// IPv4 as a socket for both families wants it.

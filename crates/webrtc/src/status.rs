@@ -74,6 +74,18 @@ pub(crate) struct TrackFacts {
     pub(crate) jitter: Option<u32>,
 }
 
+impl Facts {
+    /// The track of a section and layer, added when it is new.
+    pub(crate) fn track(&mut self, mid: String, rid: Option<String>) -> &mut TrackFacts {
+        let known = self.tracks.iter().position(|track| track.mid == mid && track.rid == rid);
+        let at = known.unwrap_or_else(|| {
+            self.tracks.push(TrackFacts { mid, rid, ..TrackFacts::default() });
+            self.tracks.len() - 1
+        });
+        &mut self.tracks[at] // found or pushed in the lines above
+    }
+}
+
 impl Status {
     pub(crate) fn new(id: SessionId, kind: &'static str, stream: String, candidates: Vec<String>) -> Status {
         Status { id, kind, stream, candidates, since: Instant::now(), facts: Mutex::default() }

@@ -1,6 +1,6 @@
 //! WebRTC over TCP: packets after their length (RFC 4571), one connection a peer.
 
-use crate::engine::Datagram;
+use crate::batch::Batch;
 use crate::port;
 use crate::registry::Route;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -23,15 +23,15 @@ const FIRST_MAX: Duration = Duration::from_secs(10);
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
 /// Sends a session's packets over its connection.
-pub(crate) fn send(connection: &mpsc::Sender<Bytes>, datagrams: &[Datagram]) {
-    let room = datagrams.iter().map(|datagram| datagram.bytes.len() + 2).sum();
-    let mut batch = BytesMut::with_capacity(room);
-    for datagram in datagrams {
-        let Ok(length) = u16::try_from(datagram.bytes.len()) else { continue };
-        batch.put_u16(length);
-        batch.put_slice(&datagram.bytes);
+pub(crate) fn send(connection: &mpsc::Sender<Bytes>, batch: &Batch) {
+    let room = batch.datagrams().map(|datagram| datagram.len() + 2).sum();
+    let mut framed = BytesMut::with_capacity(room);
+    for datagram in batch.datagrams() {
+        let Ok(length) = u16::try_from(datagram.len()) else { continue };
+        framed.put_u16(length);
+        framed.put_slice(datagram);
     }
-    connection.try_send(batch.freeze()).ok(); // a full queue is a lossy path: the peer asks again for what it needs
+    connection.try_send(framed.freeze()).ok(); // a full queue is a lossy path: the peer asks again for what it needs
 }
 
 /// Whether a connection whose first byte this is brings packets rather than HTTP or TLS: it is the high half of the

@@ -1,0 +1,381 @@
+//! One viewer's RTP: numbers, header extensions, keys, what it may ask for again, and the reports both ways.
+//!
+//! A packet goes from the stream's log straight into the buffer that goes to the network, and is sealed there; nothing
+//! is allocated or kept but where it is in the log. Not here: what the viewer is to get ([`crate::egress`]).
+
+use crate::batch::Batch;
+use crate::keys::Keys;
+use crate::packetlog::Burst;
+use crate::resend::Resends;
+use crate::srtp::{self, Opener, Sealer};
+use headwater_rtp::rtcp::{self, CNAME, Chunk, ReportBlock, Rtcp, SenderInfo};
+use headwater_rtp::{Extension, Header};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime};
+
+/// Between two reports of a track.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Seconds between 1900, where NTP begins, and 1970.
+const NTP_EPOCH: u64 = 2_208_988_800;
+
+/// What both sides agreed on for a track.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TrackTerms {
+    pub(crate) ssrc: u32,
+    /// SSRC of packets that are sent again (RFC 4588); without it they are sent again as they were.
+    pub(crate) rtx: Option<u32>,
+    pub(crate) mid: String,
+    /// Ticks a second.
+    pub(crate) clock_rate: u32,
+    pub(crate) extensions: Extensions,
+    /// Packets kept for being asked for again; 0 where nobody may ask.
+    pub(crate) resend: usize,
+}
+
+/// Numbers of the header extensions that the viewer understands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extensions {
+    /// urn:ietf:params:rtp-hdrext:sdes:mid
+    pub(crate) mid: Option<u8>,
+    /// Transport-wide sequence number.
+    pub(crate) transport: Option<u8>,
+    /// Absolute send time.
+    pub(crate) send_time: Option<u8>,
+}
+
+/// A packet's place: what is sent, and as what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Placed<'a> {
+    pub(crate) burst: &'a Arc<Burst>,
+    /// Which of its packets.
+    pub(crate) index: usize,
+    pub(crate) payload_type: u8,
+    /// That of packets sent again.
+    pub(crate) resend_type: Option<u8>,
+    /// The viewer's number of it.
+    pub(crate) number: u64,
+}
+
+/// What a viewer's reports asked for or told.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// It cannot go on without a key frame.
+    pub(crate) key_frame: bool,
+    /// Share of packets that were lost lately, of the track that lost most, in 256ths.
+    pub(crate) lost: Option<u8>,
+}
+
+/// What is counted of a track.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) packets: u64,
+    /// Payload bytes.
+    pub(crate) bytes: u64,
+    pub(crate) resent: u64,
+    pub(crate) nacks: u64,
+    pub(crate) plis: u64,
+    pub(crate) firs: u64,
+    /// Share of packets lost, in 256ths, by the last report.
+    pub(crate) lost: Option<u8>,
+    /// Interarrival jitter in ticks, by the last report.
+    pub(crate) jitter: Option<u32>,
+}
+
+/// A viewer's sending side, once DTLS is through.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    sealer: Sealer,
+    opener: Opener,
+    tracks: Vec<Track>,
+    cname: Box<str>,
+    /// The next transport-wide number.
+    transport: u16,
+    rtt: Option<Duration>,
+    /// Where RTCP is opened; its room is used again.
+    opened: Vec<u8>,
+}
+
+/// One track's numbers.
+#[derive(Debug)]
+struct Track {
+    terms: TrackTerms,
+    /// Whether the viewer has told that it knows the SSRC, so that packets need not say the mid any more.
+    bound: bool,
+    resends: Resends,
+    /// The number of the next packet on the RTX stream.
+    rtx_number: u64,
+    /// RTP time of what was sent last, and when that moment was.
+    clock: Option<(u32, Instant)>,
+    next_report: Option<Instant>,
+    counts: Counts,
+}
+
+impl Sender {
+    /// A sender under `keys`. `None` for a profile of SRTP that is not ours.
+    pub(crate) fn new(keys: &Keys, cname: &str) -> Option<Sender> {
+        let (sealer, opener) = srtp::pair(keys)?;
+        let (tracks, opened) = (Vec::new(), Vec::new());
+        Some(Sender { sealer, opener, tracks, cname: cname.into(), transport: 0, rtt: None, opened })
+    }
+
+    /// Adds a track; its place, by which it is named from then on.
+    pub(crate) fn track(&mut self, terms: TrackTerms) -> usize {
+        let resends = Resends::new(terms.resend);
+        self.tracks.push(Track {
+            terms,
+            bound: false,
+            resends,
+            rtx_number: u64::from(rand::random::<u16>() / 2),
+            clock: None,
+            next_report: None,
+            counts: Counts::default(),
+        });
+        self.tracks.len() - 1
+    }
+
+    /// Puts a packet of the log into `out`.
+    pub(crate) fn send(&mut self, track: usize, packet: Placed<'_>, out: &mut Batch) {
+        let Some(at) = packet.burst.packets.get(packet.index) else { return };
+        let header = Header { marker: at.marker, ..self.header(track, packet) };
+        if self.put(track, header, packet.number, &[], &at.payload, out)
+            && let Some(track) = self.tracks.get_mut(track)
+        {
+            track.resends.sent(packet);
+            track.sent(packet.burst, at.payload.len());
+        }
+    }
+
+    /// Puts a payload that cannot be asked for again into `out`.
+    pub(crate) fn send_once(&mut self, track: usize, packet: Placed<'_>, payload: &[u8], out: &mut Batch) {
+        let header = self.header(track, packet);
+        if self.put(track, header, packet.number, &[], payload, out)
+            && let Some(track) = self.tracks.get_mut(track)
+        {
+            track.sent(packet.burst, payload.len());
+        }
+    }
+
+    fn header(&self, track: usize, packet: Placed<'_>) -> Header {
+        Header {
+            marker: false,
+            payload_type: packet.payload_type,
+            sequence: packet.number as u16, // its low half is what goes on the wire
+            timestamp: packet.burst.time,
+            ssrc: self.tracks.get(track).map_or(0, |track| track.terms.ssrc),
+        }
+    }
+
+    /// Writes and seals one packet; whether it is in `out`.
+    fn put(
+        &mut self,
+        track: usize,
+        header: Header,
+        number: u64,
+        before: &[u8],
+        payload: &[u8],
+        out: &mut Batch,
+    ) -> bool {
+        let Some(track) = self.tracks.get(track) else { return false };
+        let transport = self.transport.to_be_bytes();
+        let ids = track.terms.extensions;
+        // What is sent again without RTX has to be what it was to the last bit: nothing in it may change.
+        let fixed = track.terms.rtx.is_none() && track.terms.resend > 0;
+        let mid = ids.mid.filter(|_| fixed || !track.bound);
+        let transport_id = ids.transport.filter(|_| !fixed);
+        let time_id = ids.send_time.filter(|_| !fixed && transport_id.is_none());
+        let time = time_id.map_or([0; 3], |_| send_time());
+        let mut extensions = [Extension { id: 0, data: &[] }; 3];
+        let mut count = 0;
+        let known: [(Option<u8>, &[u8]); 3] =
+            [(mid, track.terms.mid.as_bytes()), (transport_id, &transport), (time_id, &time)];
+        for (id, data) in known {
+            if let Some((id, place)) = id.zip(extensions.get_mut(count)) {
+                *place = Extension { id, data };
+                count += 1;
+            }
+        }
+        let extensions = extensions.get(..count).unwrap_or_default();
+        let sealed = out.add(|bytes, start| {
+            header.put(&[], extensions, false, bytes).ok()?;
+            let head = bytes.len() - start;
+            bytes.extend_from_slice(before);
+            bytes.extend_from_slice(payload);
+            self.sealer.rtp(bytes, start, head, header.ssrc, number).ok()
+        });
+        if sealed && transport_id.is_some() {
+            self.transport = self.transport.wrapping_add(1);
+        }
+        sealed
+    }
+
+    /// Puts the reports that are due into `out`.
+    pub(crate) fn report(&mut self, now: Instant, out: &mut Batch) {
+        for track in &mut self.tracks {
+            let Some((time, moment)) = track.clock else { continue };
+            if track.next_report.is_some_and(|next| now < next) {
+                continue;
+            }
+            track.next_report = Some(now + REPORT_INTERVAL);
+            let ticks = |since: Duration| {
+                (since.as_micros() as u64 * u64::from(track.terms.clock_rate) / 1_000_000) as u32
+            };
+            let timestamp = match now.checked_duration_since(moment) {
+                Some(since) => time.wrapping_add(ticks(since)),
+                None => time.wrapping_sub(ticks(moment.duration_since(now))),
+            };
+            let info = SenderInfo {
+                ntp: ntp(now),
+                timestamp,
+                packets: track.counts.packets as u32, // modulo 2^32, as the field is
+                bytes: track.counts.bytes as u32,
+            };
+            let ssrc = track.terms.ssrc;
+            let report = Rtcp::SenderReport { ssrc, info, blocks: Vec::new() };
+            let name = Rtcp::Description(vec![Chunk { ssrc, items: vec![(CNAME, self.cname.to_string())] }]);
+            put_reports(&mut self.sealer, &[report, name], out);
+        }
+    }
+
+    /// Says that the viewer gets nothing more.
+    pub(crate) fn bye(&mut self, out: &mut Batch) {
+        let ssrcs: Vec<u32> = self.tracks.iter().map(|track| track.terms.ssrc).collect();
+        let Some(&ssrc) = ssrcs.first() else { return };
+        let report = Rtcp::ReceiverReport { ssrc, blocks: Vec::new() };
+        put_reports(&mut self.sealer, &[report, Rtcp::Bye { ssrcs, reason: String::new() }], out);
+    }
+
+    /// Takes RTCP from the viewer; what it asked for again goes into `out`. What nobody can have sealed is left.
+    pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8], out: &mut Batch) -> Told {
+        let mut opened = std::mem::take(&mut self.opened);
+        let mut told = Told::default();
+        if self.opener.rtcp(datagram, &mut opened).is_ok() {
+            rtcp::parse(&opened)
+                .map_while(Result::ok)
+                .for_each(|packet| self.take(now, packet, &mut told, out));
+        }
+        self.opened = opened;
+        told
+    }
+
+    fn take(&mut self, now: Instant, packet: Rtcp, told: &mut Told, out: &mut Batch) {
+        match packet {
+            Rtcp::SenderReport { blocks, .. } | Rtcp::ReceiverReport { blocks, .. } => {
+                blocks.iter().for_each(|block| self.reported(now, block, told));
+            }
+            Rtcp::Nack { media, lost, .. } => self.resend(now, media, &lost, out),
+            Rtcp::Pli { media, .. } => {
+                told.key_frame = true;
+                self.of(media).into_iter().for_each(|track| track.counts.plis += 1);
+            }
+            Rtcp::Fir { requests, .. } => {
+                told.key_frame = true;
+                for (media, _) in requests {
+                    self.of(media).into_iter().for_each(|track| track.counts.firs += 1);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn of(&mut self, ssrc: u32) -> Option<&mut Track> {
+        self.tracks.iter_mut().find(|track| track.terms.ssrc == ssrc)
+    }
+
+    fn reported(&mut self, now: Instant, block: &ReportBlock, told: &mut Told) {
+        if block.last_report != 0 {
+            let since = middle(ntp(now)).wrapping_sub(block.last_report).wrapping_sub(block.delay);
+            if since < 1 << 21 {
+                self.rtt = Some(Duration::from_micros(u64::from(since) * 1_000_000 >> 16)); // below 32 s
+            }
+        }
+        let Some(track) = self.of(block.ssrc) else { return };
+        track.bound = true;
+        track.counts.lost = Some(block.fraction_lost);
+        track.counts.jitter = Some(block.jitter);
+        told.lost = told.lost.max(Some(block.fraction_lost));
+    }
+
+    /// Sends again what is still known, on the stream of such packets if there is one.
+    fn resend(&mut self, now: Instant, ssrc: u32, lost: &[u16], out: &mut Batch) {
+        let rtt = self.rtt.unwrap_or_default();
+        let Some(place) = self.tracks.iter().position(|track| track.terms.ssrc == ssrc) else { return };
+        if let Some(track) = self.tracks.get_mut(place) {
+            track.counts.nacks += 1;
+        }
+        for &number in lost {
+            let Some(track) = self.tracks.get_mut(place) else { return };
+            let Some(again) = track.resends.again(now, number, rtt) else { continue };
+            let Some(at) = again.burst.packets.get(usize::from(again.index)) else { continue };
+            track.counts.resent += 1;
+            let mut header = Header {
+                marker: at.marker,
+                payload_type: again.payload_type,
+                sequence: number,
+                timestamp: again.burst.time,
+                ssrc,
+            };
+            match track.terms.rtx.zip(again.resend_type) {
+                Some((rtx, payload_type)) => {
+                    track.rtx_number += 1;
+                    let own = track.rtx_number;
+                    header.sequence = own as u16; // its low half
+                    header.ssrc = rtx;
+                    header.payload_type = payload_type;
+                    self.put(place, header, own, &number.to_be_bytes(), &at.payload, out);
+                }
+                None => {
+                    self.put(place, header, again.number, &[], &at.payload, out);
+                }
+            }
+        }
+    }
+
+    /// Round trip, by the last report.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    /// What was counted of a track.
+    pub(crate) fn counts(&self, track: usize) -> Counts {
+        self.tracks.get(track).map(|track| track.counts).unwrap_or_default()
+    }
+}
+
+impl Track {
+    fn sent(&mut self, burst: &Burst, bytes: usize) {
+        self.clock = Some((burst.time, burst.wallclock));
+        self.counts.packets += 1;
+        self.counts.bytes += bytes as u64;
+    }
+}
+
+fn put_reports(sealer: &mut Sealer, reports: &[Rtcp], out: &mut Batch) {
+    out.add(|bytes, start| {
+        reports.iter().for_each(|report| report.put(bytes));
+        sealer.rtcp(bytes, start).ok()
+    });
+}
+
+/// 6.18 fixed point of seconds, which wraps after 64.
+fn send_time() -> [u8; 3] {
+    let [_, time @ ..] = ((ntp(Instant::now()) >> 14) as u32).to_be_bytes(); // the low bits of what is left
+    time
+}
+
+/// 32.32 fixed point of seconds since 1900. Steps of the wall clock after the start change nothing.
+fn ntp(now: Instant) -> u64 {
+    static START: LazyLock<(Instant, Duration)> = LazyLock::new(|| {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        (Instant::now(), since)
+    });
+    let (start, then) = *START;
+    let since = then + now.saturating_duration_since(start);
+    let fraction = (u64::from(since.subsec_nanos()) << 32) / 1_000_000_000;
+    (since.as_secs() + NTP_EPOCH) << 32 | fraction
+}
+
+/// What reports repeat of an NTP time.
+fn middle(ntp: u64) -> u32 {
+    (ntp >> 16) as u32
+}
