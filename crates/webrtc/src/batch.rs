@@ -48,6 +48,12 @@ impl Batch {
         self.bytes.len()
     }
 
+    /// Bytes of the datagram that was added last.
+    pub(crate) fn last(&self) -> usize {
+        let mut ends = self.ends.iter().rev().copied();
+        ends.next().unwrap_or_default() - ends.next().unwrap_or_default()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();

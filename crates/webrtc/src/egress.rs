@@ -6,7 +6,7 @@ use crate::keys::Keys;
 use crate::packetlog::{Burst, PacketReader};
 use crate::port::Port;
 use crate::red;
-use crate::sender::{Placed, Sender, TrackTerms, Told};
+use crate::sender::{Placed, Sender, TrackTerms};
 use crate::source::{Source, clock_rate};
 use crate::status::Facts;
 use headwater_hub::{Attached, Session, Stream};
@@ -32,6 +32,9 @@ const STEP: usize = 256;
 
 /// Frames that may wait for a viewer; beyond it goes on at the next key frame.
 const WAITING_MAX: usize = 4 * STEP;
+
+/// Share of lost packets from which on sound is sent twice.
+const LOSSY: f32 = 0.01;
 
 /// Least time between two looks at what waits.
 const REST: Duration = Duration::from_millis(2);
@@ -167,9 +170,9 @@ impl Egress {
     }
 
     /// DTLS is through: from here on packets can be sealed. Fails for a profile of SRTP that is not ours.
-    pub(crate) fn connect(&mut self, keys: &Keys) -> Result<(), String> {
+    pub(crate) fn connect(&mut self, keys: &Keys, now: Instant) -> Result<(), String> {
         let cname = self.session.id().to_string();
-        let mut sender = Sender::new(keys, &cname)
+        let mut sender = Sender::new(keys, &cname, now)
             .ok_or_else(|| format!("SRTP profile {:?} is not served", keys.profile))?;
         for lane in [&mut self.audio, &mut self.video].into_iter().flatten() {
             // Sender reports count in the clock of what is sent first; browsers offer one rate a section but for G.711.
@@ -183,10 +186,8 @@ impl Egress {
     /// Takes RTCP from the viewer; what it asks for again goes into `out`. Whether it needs a key frame.
     pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8], out: &mut Batch) -> bool {
         let Some(sender) = &mut self.sender else { return false };
-        let Told { key_frame, lost } = sender.receive(now, datagram, out);
-        if let Some(lost) = lost {
-            self.lossy = lost >= 3; // 1 % in 256ths
-        }
+        let key_frame = sender.receive(now, datagram, out);
+        self.lossy = sender.loss() >= LOSSY;
         key_frame
     }
 
@@ -221,7 +222,7 @@ impl Egress {
             }
             if let Some(burst) = self.waiting.pop_front() {
                 let before = out.bytes();
-                self.send(&mut sender, &burst, out);
+                self.send(&mut sender, now, &burst, out);
                 self.allowed -= (out.bytes() - before) as i64; // far below the range's end
             }
         };
@@ -241,7 +242,7 @@ impl Egress {
         (debt > 0).then(|| now + REST.max(Duration::from_micros(debt as u64 * 1_000_000 / pace)))
     }
 
-    fn send(&mut self, sender: &mut Sender, burst: &Arc<Burst>, out: &mut Batch) {
+    fn send(&mut self, sender: &mut Sender, now: Instant, burst: &Arc<Burst>, out: &mut Batch) {
         let lane = match burst.track {
             Track::Video => &mut self.video,
             Track::Audio => &mut self.audio,
@@ -263,12 +264,12 @@ impl Egress {
         if let Some((payload_type, payload)) = redundant {
             let number = burst.packets.first().map_or(0, |packet| lane.number(packet.sequence));
             let packet = Placed { burst, index: 0, payload_type, resend_type, number };
-            return sender.send_once(lane.track, packet, payload, out);
+            return sender.send_once(now, lane.track, packet, payload, out);
         }
         for (index, packet) in burst.packets.iter().enumerate() {
             let number = lane.number(packet.sequence);
             let packet = Placed { burst, index, payload_type, resend_type, number };
-            sender.send(lane.track, packet, out);
+            sender.send(now, lane.track, packet, out);
         }
     }
 
@@ -283,6 +284,7 @@ impl Egress {
     pub(crate) fn tell(&self, facts: &mut Facts) {
         let Some(sender) = &self.sender else { return };
         facts.rtt_ms = sender.rtt().map(|rtt| rtt.as_secs_f64() * 1e3).or(facts.rtt_ms);
+        facts.estimate_bps = sender.estimate();
         for lane in [&self.audio, &self.video].into_iter().flatten() {
             let counts = sender.counts(lane.track);
             let track = facts.track(lane.terms.mid.clone(), None);

@@ -5,13 +5,13 @@
 //! (RFC 9725), WHEP (draft-ietf-wish-whep) and SRS's JSON calls.
 //!
 //! A stream is made into RTP packets once ([`source`], [`packetlog`]); a viewer is a position in them with numbers and
-//! keys of its own ([`egress`]), and its packets are sealed in the buffer that the kernel gets ([`batch`]). A session lives on the worker that its peer's first packet reached, for life.
+//! keys of its own ([`egress`]), and its packets are sealed in the buffer that the kernel gets ([`batch`]). A session
+//! lives on the worker that its peer's first packet reached, for life.
 //!
 //! Bounds stand beside what they bound: sessions that wait in [`registry`], packets in [`packetlog`], queues to
 //! connections in [`tcp`].
 
 mod answer;
-#[allow(dead_code, reason = "the sender of viewers calls it")]
 mod bandwidth;
 mod batch;
 mod candidates;

@@ -295,7 +295,7 @@ impl Port {
                 match &mut peer.role {
                     Role::Publish(_) => peer.publish(&self.gateway)?,
                     Role::Play(egress) => {
-                        egress.connect(&keys.ok_or("DTLS ended without keys for SRTP")?)?;
+                        egress.connect(&keys.ok_or("DTLS ended without keys for SRTP")?, now)?;
                         self.join(key, now);
                     }
                 }

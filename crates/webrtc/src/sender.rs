@@ -3,6 +3,7 @@
 //! A packet goes from the stream's log straight into the buffer that goes to the network, and is sealed there; nothing
 //! is allocated or kept but where it is in the log. Not here: what the viewer is to get ([`crate::egress`]).
 
+use crate::bandwidth::Estimator;
 use crate::batch::Batch;
 use crate::keys::Keys;
 use crate::packetlog::Burst;
@@ -57,15 +58,6 @@ pub(crate) struct Placed<'a> {
     pub(crate) number: u64,
 }
 
-/// What a viewer's reports asked for or told.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    /// It cannot go on without a key frame.
-    pub(crate) key_frame: bool,
-    /// Share of packets that were lost lately, of the track that lost most, in 256ths.
-    pub(crate) lost: Option<u8>,
-}
-
 /// What is counted of a track.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Counts {
@@ -91,6 +83,7 @@ pub(crate) struct Sender {
     cname: Box<str>,
     /// The next transport-wide number.
     transport: u16,
+    estimator: Estimator,
     rtt: Option<Duration>,
     /// Where RTCP is opened; its room is used again.
     opened: Vec<u8>,
@@ -113,10 +106,18 @@ struct Track {
 
 impl Sender {
     /// A sender under `keys`. `None` for a profile of SRTP that is not ours.
-    pub(crate) fn new(keys: &Keys, cname: &str) -> Option<Sender> {
+    pub(crate) fn new(keys: &Keys, cname: &str, now: Instant) -> Option<Sender> {
         let (sealer, opener) = srtp::pair(keys)?;
-        let (tracks, opened) = (Vec::new(), Vec::new());
-        Some(Sender { sealer, opener, tracks, cname: cname.into(), transport: 0, rtt: None, opened })
+        Some(Sender {
+            sealer,
+            opener,
+            tracks: Vec::new(),
+            cname: cname.into(),
+            transport: 0,
+            estimator: Estimator::new(now),
+            rtt: None,
+            opened: Vec::new(),
+        })
     }
 
     /// Adds a track; its place, by which it is named from then on.
@@ -135,10 +136,10 @@ impl Sender {
     }
 
     /// Puts a packet of the log into `out`.
-    pub(crate) fn send(&mut self, track: usize, packet: Placed<'_>, out: &mut Batch) {
+    pub(crate) fn send(&mut self, now: Instant, track: usize, packet: Placed<'_>, out: &mut Batch) {
         let Some(at) = packet.burst.packets.get(packet.index) else { return };
         let header = Header { marker: at.marker, ..self.header(track, packet) };
-        if self.put(track, header, packet.number, &[], &at.payload, out)
+        if self.put(now, track, header, packet.number, [&[], &at.payload], out)
             && let Some(track) = self.tracks.get_mut(track)
         {
             track.resends.sent(packet);
@@ -147,9 +148,16 @@ impl Sender {
     }
 
     /// Puts a payload that cannot be asked for again into `out`.
-    pub(crate) fn send_once(&mut self, track: usize, packet: Placed<'_>, payload: &[u8], out: &mut Batch) {
+    pub(crate) fn send_once(
+        &mut self,
+        now: Instant,
+        track: usize,
+        packet: Placed<'_>,
+        payload: &[u8],
+        out: &mut Batch,
+    ) {
         let header = self.header(track, packet);
-        if self.put(track, header, packet.number, &[], payload, out)
+        if self.put(now, track, header, packet.number, [&[], payload], out)
             && let Some(track) = self.tracks.get_mut(track)
         {
             track.sent(packet.burst, payload.len());
@@ -166,14 +174,14 @@ impl Sender {
         }
     }
 
-    /// Writes and seals one packet; whether it is in `out`.
+    /// Writes and seals one packet, its payload in two parts; whether it is in `out`.
     fn put(
         &mut self,
+        now: Instant,
         track: usize,
         header: Header,
         number: u64,
-        before: &[u8],
-        payload: &[u8],
+        payload: [&[u8]; 2],
         out: &mut Batch,
     ) -> bool {
         let Some(track) = self.tracks.get(track) else { return false };
@@ -184,7 +192,7 @@ impl Sender {
         let mid = ids.mid.filter(|_| fixed || !track.bound);
         let transport_id = ids.transport.filter(|_| !fixed);
         let time_id = ids.send_time.filter(|_| !fixed && transport_id.is_none());
-        let time = time_id.map_or([0; 3], |_| send_time());
+        let time = time_id.map_or([0; 3], |_| send_time(now));
         let mut extensions = [Extension { id: 0, data: &[] }; 3];
         let mut count = 0;
         let known: [(Option<u8>, &[u8]); 3] =
@@ -199,11 +207,11 @@ impl Sender {
         let sealed = out.add(|bytes, start| {
             header.put(&[], extensions, false, bytes).ok()?;
             let head = bytes.len() - start;
-            bytes.extend_from_slice(before);
-            bytes.extend_from_slice(payload);
+            payload.iter().for_each(|part| bytes.extend_from_slice(part));
             self.sealer.rtp(bytes, start, head, header.ssrc, number).ok()
         });
         if sealed && transport_id.is_some() {
+            self.estimator.sent(self.transport, out.last(), now);
             self.transport = self.transport.wrapping_add(1);
         }
         sealed
@@ -246,34 +254,35 @@ impl Sender {
     }
 
     /// Takes RTCP from the viewer; what it asked for again goes into `out`. What nobody can have sealed is left.
-    pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8], out: &mut Batch) -> Told {
+    ///
+    /// Whether it cannot go on without a key frame.
+    pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8], out: &mut Batch) -> bool {
         let mut opened = std::mem::take(&mut self.opened);
-        let mut told = Told::default();
+        let mut key_frame = false;
         if self.opener.rtcp(datagram, &mut opened).is_ok() {
-            rtcp::parse(&opened)
-                .map_while(Result::ok)
-                .for_each(|packet| self.take(now, packet, &mut told, out));
+            for packet in rtcp::parse(&opened).map_while(Result::ok) {
+                key_frame |= matches!(packet, Rtcp::Pli { .. } | Rtcp::Fir { .. });
+                self.take(now, packet, out);
+            }
         }
         self.opened = opened;
-        told
+        key_frame
     }
 
-    fn take(&mut self, now: Instant, packet: Rtcp, told: &mut Told, out: &mut Batch) {
+    fn take(&mut self, now: Instant, packet: Rtcp, out: &mut Batch) {
         match packet {
             Rtcp::SenderReport { blocks, .. } | Rtcp::ReceiverReport { blocks, .. } => {
-                blocks.iter().for_each(|block| self.reported(now, block, told));
+                blocks.iter().for_each(|block| self.reported(now, block));
             }
             Rtcp::Nack { media, lost, .. } => self.resend(now, media, &lost, out),
-            Rtcp::Pli { media, .. } => {
-                told.key_frame = true;
-                self.of(media).into_iter().for_each(|track| track.counts.plis += 1);
-            }
+            Rtcp::Pli { media, .. } => self.of(media).into_iter().for_each(|track| track.counts.plis += 1),
             Rtcp::Fir { requests, .. } => {
-                told.key_frame = true;
                 for (media, _) in requests {
                     self.of(media).into_iter().for_each(|track| track.counts.firs += 1);
                 }
             }
+            Rtcp::TransportFeedback(feedback) => self.estimator.feedback(now, &feedback),
+            Rtcp::Remb { bitrate, .. } => self.estimator.remb(now, bitrate),
             _ => {}
         }
     }
@@ -282,7 +291,7 @@ impl Sender {
         self.tracks.iter_mut().find(|track| track.terms.ssrc == ssrc)
     }
 
-    fn reported(&mut self, now: Instant, block: &ReportBlock, told: &mut Told) {
+    fn reported(&mut self, now: Instant, block: &ReportBlock) {
         if block.last_report != 0 {
             let since = middle(ntp(now)).wrapping_sub(block.last_report).wrapping_sub(block.delay);
             if since < 1 << 21 {
@@ -293,7 +302,7 @@ impl Sender {
         track.bound = true;
         track.counts.lost = Some(block.fraction_lost);
         track.counts.jitter = Some(block.jitter);
-        told.lost = told.lost.max(Some(block.fraction_lost));
+        self.estimator.report(now, block.fraction_lost, self.rtt);
     }
 
     /// Sends again what is still known, on the stream of such packets if there is one.
@@ -322,13 +331,24 @@ impl Sender {
                     header.sequence = own as u16; // its low half
                     header.ssrc = rtx;
                     header.payload_type = payload_type;
-                    self.put(place, header, own, &number.to_be_bytes(), &at.payload, out);
+                    self.put(now, place, header, own, [&number.to_be_bytes(), &at.payload], out);
                 }
                 None => {
-                    self.put(place, header, again.number, &[], &at.payload, out);
+                    self.put(now, place, header, again.number, [&[], &at.payload], out);
                 }
             }
         }
+    }
+
+    /// Bits a second that the way to the viewer is thought to carry.
+    pub(crate) fn estimate(&self) -> Option<u64> {
+        self.estimator.bits_per_second()
+    }
+
+    /// Share of packets lost on the way lately, 0 to 1, of the track that lost most.
+    pub(crate) fn loss(&self) -> f32 {
+        let reported = self.tracks.iter().filter_map(|track| track.counts.lost).max();
+        self.estimator.loss().max(f32::from(reported.unwrap_or_default()) / 256.0)
     }
 
     /// Round trip, by the last report.
@@ -358,8 +378,8 @@ fn put_reports(sealer: &mut Sealer, reports: &[Rtcp], out: &mut Batch) {
 }
 
 /// 6.18 fixed point of seconds, which wraps after 64.
-fn send_time() -> [u8; 3] {
-    let [_, time @ ..] = ((ntp(Instant::now()) >> 14) as u32).to_be_bytes(); // the low bits of what is left
+fn send_time(now: Instant) -> [u8; 3] {
+    let [_, time @ ..] = ((ntp(now) >> 14) as u32).to_be_bytes(); // the low bits of what is left
     time
 }
 
