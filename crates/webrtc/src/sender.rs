@@ -295,7 +295,7 @@ impl Sender {
         if block.last_report != 0 {
             let since = middle(ntp(now)).wrapping_sub(block.last_report).wrapping_sub(block.delay);
             if since < 1 << 21 {
-                self.rtt = Some(Duration::from_micros(u64::from(since) * 1_000_000 >> 16)); // below 32 s
+                self.rtt = Some(Duration::from_micros((u64::from(since) * 1_000_000) >> 16)); // below 32 s
             }
         }
         let Some(track) = self.of(block.ssrc) else { return };

@@ -39,7 +39,14 @@ pub(crate) struct Opener {
 
 enum Cipher {
     Gcm { key: LessSafeKey, salt: [u8; 12] },
-    Counter { key: EncryptingKey, auth: hmac::Key, salt: [u8; 14] },
+    Counter(Box<Counter>),
+}
+
+/// AES in counter mode with HMAC-SHA1.
+struct Counter {
+    key: EncryptingKey,
+    auth: hmac::Key,
+    salt: [u8; 14],
 }
 
 /// A packet that nobody can have sealed for us, or that came before.
@@ -91,9 +98,9 @@ impl Sealer {
                 let tag = key.seal_in_place_separate_tag(nonce(iv, salt), Aad::from(head), body)?;
                 out.extend_from_slice(tag.as_ref());
             }
-            Cipher::Counter { key, auth, salt } => {
-                crypt(key, salt, ssrc, index, body)?;
-                let mut hmac = hmac::Context::with_key(auth);
+            Cipher::Counter(counter) => {
+                counter.crypt(ssrc, index, body)?;
+                let mut hmac = hmac::Context::with_key(&counter.auth);
                 hmac.update(out.get(start..).ok_or(Unspecified)?);
                 hmac.update(&((index >> 16) as u32).to_be_bytes());
                 out.extend_from_slice(truncated(&hmac.sign())?);
@@ -116,10 +123,10 @@ impl Sealer {
                 out.extend_from_slice(tag.as_ref());
                 out.extend_from_slice(&trailer);
             }
-            Cipher::Counter { key, auth, salt } => {
-                crypt(key, salt, ssrc, index.into(), body)?;
+            Cipher::Counter(counter) => {
+                counter.crypt(ssrc, index.into(), body)?;
                 out.extend_from_slice(&trailer);
-                let tag = hmac::sign(auth, out.get(start..).ok_or(Unspecified)?);
+                let tag = hmac::sign(&counter.auth, out.get(start..).ok_or(Unspecified)?);
                 out.extend_from_slice(truncated(&tag)?);
             }
         }
@@ -144,15 +151,15 @@ impl Opener {
                 out.splice(0..0, head.iter().copied());
                 index
             }
-            Cipher::Counter { key, auth, salt } => {
+            Cipher::Counter(counter) => {
                 let (signed, tag) = datagram.split_last_chunk::<HMAC_TAG>().ok_or(Forged)?;
-                let told = hmac::sign(auth, signed);
+                let told = hmac::sign(&counter.auth, signed);
                 aws_lc_rs::constant_time::verify_slices_are_equal(truncated(&told)?, tag)?;
                 let (rest, trailer) = signed.split_last_chunk::<4>().ok_or(Forged)?;
                 let index = encrypted_index(*trailer)?;
                 out.extend_from_slice(rest);
                 let (head, body) = parts(out, 0, RTCP_HEAD)?;
-                crypt(key, salt, word(head.get(4..).unwrap_or_default())?, index.into(), body)?;
+                counter.crypt(word(head.get(4..).unwrap_or_default())?, index.into(), body)?;
                 index
             }
         };
@@ -198,20 +205,16 @@ fn associated(head: &[u8], trailer: [u8; 4]) -> Result<Aad<[u8; RTCP_HEAD + 4]>,
     Ok(Aad::from(aad))
 }
 
-/// AES in counter mode (RFC 3711 4.1.1), which goes both ways.
-fn crypt(
-    key: &EncryptingKey,
-    salt: &[u8; 14],
-    ssrc: u32,
-    index: u64,
-    body: &mut [u8],
-) -> Result<(), Unspecified> {
-    let mut iv = [0; 16];
-    iv[..14].copy_from_slice(salt);
-    iv[4..8].iter_mut().zip(ssrc.to_be_bytes()).for_each(|(byte, own)| *byte ^= own);
-    iv[8..14].iter_mut().zip(&index.to_be_bytes()[2..]).for_each(|(byte, own)| *byte ^= own);
-    key.less_safe_encrypt(body, EncryptionContext::Iv128(FixedLength::from(iv)))?;
-    Ok(())
+impl Counter {
+    /// AES in counter mode (RFC 3711 4.1.1), which goes both ways.
+    fn crypt(&self, ssrc: u32, index: u64, body: &mut [u8]) -> Result<(), Unspecified> {
+        let mut iv = [0; 16];
+        iv[..14].copy_from_slice(&self.salt);
+        iv[4..8].iter_mut().zip(ssrc.to_be_bytes()).for_each(|(byte, own)| *byte ^= own);
+        iv[8..14].iter_mut().zip(&index.to_be_bytes()[2..]).for_each(|(byte, own)| *byte ^= own);
+        self.key.less_safe_encrypt(body, EncryptionContext::Iv128(FixedLength::from(iv)))?;
+        Ok(())
+    }
 }
 
 /// The master key and salt of one side (RFC 5764 4.2).
@@ -248,7 +251,8 @@ impl<'a> Master<'a> {
                 let key = EncryptingKey::ctr(UnboundCipherKey::new(&AES_128, &key).ok()?).ok()?;
                 let auth = self.derive::<20>(label + 1).ok()?;
                 let auth = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth);
-                Some(Cipher::Counter { key, auth, salt: self.derive(label + 2).ok()? })
+                let salt = self.derive(label + 2).ok()?;
+                Some(Cipher::Counter(Box::new(Counter { key, auth, salt })))
             }
         }
     }
