@@ -18,10 +18,10 @@ mod candidates;
 mod egress;
 mod engine;
 mod ingest;
+mod keys;
 mod layers;
 #[allow(dead_code, reason = "viewers' layers are chosen by it")]
 mod meter;
-mod keys;
 mod negotiate;
 mod offer;
 mod packetlog;
