@@ -195,6 +195,11 @@ impl Rtc {
         Rtc::start(&json!({"mode": "publish", "url": url, "seconds": seconds, "encodings": encodings}))
     }
 
+    /// Plays as [`Rtc::play`], and restarts ICE at the first picture.
+    pub fn play_restarting(url: &str, seconds: u64) -> Rtc {
+        Rtc::start(&json!({"mode": "play", "url": url, "seconds": seconds, "restart": true}))
+    }
+
     fn start(wish: &Value) -> Rtc {
         install();
         let seconds = wish["seconds"].as_u64().unwrap_or_default();

@@ -7,7 +7,7 @@ use headwater_testkit::{Clip, Options, Publisher, Reader, Server, Tool, free_por
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -233,30 +233,35 @@ fn variables_alone_configure_it() {
 
 #[test]
 fn without_arguments_it_serves_everything_and_says_where() {
-    let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
+    let (ports, rtc): (Vec<u16>, u16) = ((0..4).map(|_| free_port()).collect(), free_port());
     let folder = TempDir::new().unwrap();
     let names = ["SRS_LISTEN", "SRS_HTTP_SERVER_LISTEN", "SRS_HTTP_API_LISTEN", "SRS_CONSOLE_LISTEN"];
     let mut command = Command::new(binary());
     command.current_dir(folder.path());
     command.envs(names.iter().zip(&ports).map(|(name, port)| (name, port.to_string())));
+    command.env("SRS_RTC_SERVER_LISTEN", rtc.to_string());
     let mut program = Program::spawn(command);
     ports.iter().for_each(|port| wait_until_listening(&mut program, *port));
     let out = wait::until("the welcome", LIMIT, || program.out().contains("Ctrl-C").then(|| program.out()));
-    for port in [ports[0], ports[1], ports[3]] {
+    for port in &ports {
         assert!(out.contains(&format!(":{port}")), "{port} in: {out}");
     }
+    let whip = Request::get(local(ports[2]), "/rtc/v1/whip/?app=live&stream=livestream").method("OPTIONS");
+    assert_eq!(whip.send().unwrap().header("accept-post"), Some("application/sdp"));
+    assert!(out.contains("/rtc/v1/whip/") && out.contains("/rtc/v1/whep/"), "{out}");
     assert!(out.contains("livestream") && out.contains("data"), "{out}");
     assert!(folder.path().join("data").is_dir());
 }
 
 #[test]
 fn without_arguments_it_fits_into_few_open_files() {
-    let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
+    let (ports, rtc): (Vec<u16>, u16) = ((0..4).map(|_| free_port()).collect(), free_port());
     let folder = TempDir::new().unwrap();
     let names = ["SRS_LISTEN", "SRS_HTTP_SERVER_LISTEN", "SRS_HTTP_API_LISTEN", "SRS_CONSOLE_LISTEN"];
     let mut command = Command::new("sh");
     command.args(["-c", "ulimit -n 1024; exec \"$0\""]).arg(binary()).current_dir(folder.path());
     command.envs(names.iter().zip(&ports).map(|(name, port)| (name, port.to_string())));
+    command.env("SRS_RTC_SERVER_LISTEN", rtc.to_string());
     let mut program = Program::spawn(command);
     ports.iter().for_each(|port| wait_until_listening(&mut program, *port));
     assert!(program.err().contains("max_connections is 895"), "{}", program.err());
@@ -283,6 +288,14 @@ fn a_taken_port_is_told_with_its_owner_and_directive() {
         for part in [directive, &format!("127.0.0.1:{port}"), &owner] {
             assert!(ended.err.contains(part), "{part} in: {}", ended.err);
         }
+    }
+    let taken = UdpSocket::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let text = format!("listen 127.0.0.1:{own}; rtc_server {{ enabled on; listen {port}; }} {rest}");
+    let ended = Place::new(&text).run(&["-c"]);
+    assert_eq!(ended.status, Some(234), "{}", ended.err);
+    for part in ["`rtc_server.listen`", &format!(":{port}"), &format!("(pid {})", std::process::id())] {
+        assert!(ended.err.contains(part), "{part} in: {}", ended.err);
     }
 }
 

@@ -5,7 +5,8 @@
  *
  * `mode` is `play` or `publish` (a made-up camera and microphone). Seconds count from the first picture on; at most 15 s
  * are waited for it. `codec` puts one video codec before the others. `encodings` are those of simulcast, as
- * `RTCRtpTransceiverInit` has them; the camera has 960 by 540 pixels then, else 640 by 360. It judges nothing.
+ * `RTCRtpTransceiverInit` has them; the camera has 960 by 540 pixels then, else 640 by 360.
+ * `restart` restarts ICE after the first picture, by PATCH of the session's URL. It judges nothing.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -44,7 +45,7 @@ try {
 }
 
 /** Runs in the page. */
-async function run({ mode, url, seconds, codec, encodings }) {
+async function run({ mode, url, seconds, codec, encodings, restart }) {
   const BEGIN = 15_000; // ms until the first picture
   const pc = new RTCPeerConnection();
   const video = document.createElement('video');
@@ -92,6 +93,7 @@ async function run({ mode, url, seconds, codec, encodings }) {
   await pc.setRemoteDescription({ type: 'answer', sdp: text });
   const late = new Promise((done) => setTimeout(() => done(null), BEGIN));
   const first = await Promise.race([picture, late]);
+  const restarted = restart ? await restartIce() : null;
   await new Promise((done) => setTimeout(done, seconds * 1000));
   const stats = [];
   for (const entry of (await pc.getStats()).values()) stats.push(entry);
@@ -111,7 +113,27 @@ async function run({ mode, url, seconds, codec, encodings }) {
     transport: stats.find((entry) => entry.type === 'transport') ?? {},
     sdp: text,
     deleted: deleted.status,
+    restarted,
   };
+
+  /** New credentials both ways; the rest of the session stays as it was agreed on (RFC 9725 4.3.3). */
+  async function restartIce() {
+    pc.restartIce();
+    await pc.setLocalDescription(await pc.createOffer());
+    const line = (sdp, name) => sdp.match(new RegExp(`^a=${name}:(.*?)\\r?$`, 'm'))[1];
+    const own = pc.localDescription.sdp;
+    const patched = await fetch(location, {
+      method: 'PATCH',
+      headers: { 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': '*' },
+      body: `a=ice-ufrag:${line(own, 'ice-ufrag')}\r\na=ice-pwd:${line(own, 'ice-pwd')}\r\n`,
+    });
+    const fragment = await patched.text();
+    const renewed = text
+      .replaceAll(/^a=ice-ufrag:.*?\r?$/gm, `a=ice-ufrag:${line(fragment, 'ice-ufrag')}`)
+      .replaceAll(/^a=ice-pwd:.*?\r?$/gm, `a=ice-pwd:${line(fragment, 'ice-pwd')}`);
+    await pc.setRemoteDescription({ type: 'answer', sdp: renewed.replaceAll(/\r?\n/g, '\r\n') });
+    return { status: patched.status, etag: patched.headers.get('etag') };
+  }
 
   function connected(peer) {
     return new Promise((done) => {
