@@ -399,3 +399,6 @@ fn ntp(now: Instant) -> u64 {
 fn middle(ntp: u64) -> u32 {
     (ntp >> 16) as u32
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! A sender and a whole WebRTC client in memory, with a network between them that can lose what it likes.
+
+use super::*;
+use crate::engine::{Engine, Outbox};
+use crate::negotiate::{Agreement, Terms, agree};
+use crate::packetlog::Packet;
+use crate::port::own_address;
+use headwater_conf::VhostRtc;
+use headwater_hub::Action;
+use headwater_media::{Codec, Track as Kind};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use str0m::change::SdpAnswer;
+use str0m::format::Codec as RtcCodec;
+use str0m::media::{Direction, MediaKind, Mid};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::Extension as Ext;
+use str0m::{Candidate, Event, Input, Output, Rtc};
+
+/// What passes between two turns of a [`Pair`].
+const TURN: Duration = Duration::from_millis(5);
+
+struct Pair {
+    now: Instant,
+    engine: Engine,
+    outbox: Outbox,
+    client: Rtc,
+    sender: Option<Sender>,
+    batch: Batch,
+    answer: String,
+    /// Datagrams on their way to the client, so many turns from now.
+    delayed: Vec<(u32, Vec<u8>)>,
+    /// Payloads that came, by SSRC and number.
+    came: BTreeMap<(u32, u64), Vec<u8>>,
+    asked: bool,
+}
+
+fn client_address() -> SocketAddr {
+    ([203, 0, 113, 9], 5000).into()
+}
+
+impl Pair {
+    /// Both after their handshake, with a track of video and one of sound.
+    fn connected(settings: &VhostRtc) -> Pair {
+        let now = Instant::now();
+        let mut client = Rtc::builder().set_rtp_mode(true).build(now);
+        client.add_local_candidate(Candidate::host(client_address(), "udp").unwrap());
+        let mut changes = client.sdp_api();
+        changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
+        changes.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+        let (offer, pending) = changes.apply().unwrap();
+        let terms =
+            Terms { action: Action::Play, settings, codec: None, credentials: None, certificate: None };
+        let Agreement { engine, outbox, answer } = agree(&offer.to_sdp_string(), &terms, now).unwrap();
+        let accepted = SdpAnswer::from_sdp_string(&answer).unwrap();
+        client.sdp_api().accept_answer(pending, accepted).unwrap();
+        let mut pair = Pair {
+            now,
+            engine,
+            outbox,
+            client,
+            sender: None,
+            batch: Batch::default(),
+            answer,
+            delayed: Vec::new(),
+            came: BTreeMap::new(),
+            asked: false,
+        };
+        for _ in 0..1000 {
+            pair.turn(|_| true);
+            if let Some(keys) = pair.engine.take_keys() {
+                pair.sender = Some(pair.make_sender(&keys));
+                return pair;
+            }
+        }
+        panic!("no handshake");
+    }
+
+    fn make_sender(&mut self, keys: &Keys) -> Sender {
+        let mut sender = Sender::new(keys, "name", self.now).unwrap();
+        let mids: Vec<Mid> =
+            self.answer.lines().filter_map(|l| l.strip_prefix("a=mid:")).map(Mid::from).collect();
+        for (mid, clock_rate) in mids.into_iter().zip([48_000, 90_000]) {
+            let rtc = self.engine.peek();
+            let map = rtc.media(mid).unwrap().remote_extmap();
+            let extensions = Extensions {
+                mid: map.id_of(Ext::RtpMid),
+                transport: map.id_of(Ext::TransportSequenceNumber),
+                send_time: map.id_of(Ext::AbsoluteSendTime),
+            };
+            let nack = rtc.codec_config().iter().any(|params| params.fb_nack());
+            let resend = if clock_rate == 90_000 && nack { 512 } else { 0 };
+            let sources = self.engine.change(&mut self.outbox, |rtc| {
+                let mut api = rtc.direct_api();
+                let stream = api.stream_tx_by_mid(mid, None).unwrap();
+                (*stream.ssrc(), stream.rtx().map(|ssrc| *ssrc))
+            });
+            let (ssrc, rtx) = sources.unwrap();
+            sender.track(TrackTerms { ssrc, rtx, mid: mid.to_string(), clock_rate, extensions, resend });
+        }
+        sender
+    }
+
+    /// What the client calls a codec, and its packets that are sent again.
+    fn types(&self, codec: RtcCodec) -> (u8, Option<u8>) {
+        let mut known = self.engine.peek().codec_config().iter();
+        let params = known.find(|params| params.spec().codec == codec).unwrap();
+        (*params.pt(), params.resend().map(|pt| *pt))
+    }
+
+    /// Time passes, and what either side has to say reaches the other if `arrives`.
+    fn turn(&mut self, mut arrives: impl FnMut(&[u8]) -> bool) {
+        self.now += TURN;
+        self.engine.tick(self.now, &mut self.outbox).unwrap();
+        self.client.handle_input(Input::Timeout(self.now)).unwrap();
+        self.listen(&mut arrives);
+        let own: Vec<Vec<u8>> = self.outbox.datagrams.drain(..).map(|sent| sent.bytes.to_vec()).collect();
+        let playing = self.sender.is_some();
+        own.iter().filter(|bytes| !playing || bytes[0] < 128).for_each(|bytes| self.deliver(bytes));
+        let sent: Vec<Vec<u8>> = self.batch.datagrams().map(<[u8]>::to_vec).collect();
+        self.batch.clear();
+        sent.into_iter().filter(|bytes| arrives(bytes)).for_each(|bytes| self.deliver(&bytes));
+        self.delayed.iter_mut().for_each(|(turns, _)| *turns -= 1);
+        let due: Vec<_> = self.delayed.extract_if(.., |(turns, _)| *turns == 0).collect();
+        due.into_iter().for_each(|(_, bytes)| self.deliver(&bytes));
+    }
+
+    /// Brings the client a datagram.
+    fn deliver(&mut self, bytes: &[u8]) {
+        let from = own_address(client_address());
+        let received = Receive::new(Protocol::Udp, from, client_address(), bytes).unwrap();
+        self.client.handle_input(Input::Receive(self.now, received)).unwrap();
+        self.listen(&mut |_| true);
+    }
+
+    /// Hears what the client makes of it all.
+    fn listen(&mut self, arrives: &mut impl FnMut(&[u8]) -> bool) {
+        loop {
+            match self.client.poll_output().unwrap() {
+                Output::Timeout(_) => return,
+                Output::Transmit(sent) if arrives(&sent.contents) => self.hear(&sent.contents),
+                Output::Transmit(_) => {}
+                Output::Event(Event::RtpPacket(packet)) => {
+                    self.came.insert((*packet.header.ssrc, *packet.seq_no), packet.payload.to_vec());
+                }
+                Output::Event(_) => {}
+            }
+        }
+    }
+
+    /// The server's side of the port in small.
+    fn hear(&mut self, bytes: &[u8]) {
+        if let Some(sender) = self.sender.as_mut().filter(|_| bytes[0] >= 128) {
+            self.asked |= sender.receive(self.now, bytes, &mut self.batch);
+            return;
+        }
+        let to = own_address(client_address());
+        let received = Receive::new(Protocol::Udp, client_address(), to, bytes).unwrap();
+        self.engine.receive(self.now, received, &mut self.outbox).unwrap();
+    }
+
+    /// Sends a burst; the track is 0 for sound, 1 for video.
+    fn send(&mut self, track: usize, burst: &Arc<Burst>, first: u64) {
+        let codec = if track == 0 { RtcCodec::Opus } else { RtcCodec::Vp8 };
+        let (payload_type, resend_type) = self.types(codec);
+        let sender = self.sender.as_mut().unwrap();
+        for index in 0..burst.packets.len() {
+            let number = first + index as u64;
+            let placed = Placed { burst, index, payload_type, resend_type, number };
+            sender.send(self.now, track, placed, &mut self.batch);
+        }
+    }
+
+    fn ssrc(&self, track: usize) -> u32 {
+        self.sender.as_ref().unwrap().tracks[track].terms.ssrc
+    }
+}
+
+/// A frame of `count` packets that nobody else sends.
+fn burst(kind: Kind, time: u32, count: usize, wallclock: Instant) -> Arc<Burst> {
+    let packet = |n: usize| Packet {
+        payload: (0..1000).map(|at| (at * 7 + n * 31 + time as usize) as u8).collect(),
+        marker: n + 1 == count,
+        sequence: n as u64,
+    };
+    Arc::new(Burst {
+        track: kind,
+        codec: if kind == Kind::Audio { Codec::Opus } else { Codec::Vp8 },
+        layer: 0,
+        key: false,
+        disposable: false,
+        redundant: None,
+        time,
+        wallclock,
+        packets: (0..count).map(packet).collect(),
+    })
+}
+
+fn settings(nack: bool) -> VhostRtc {
+    crate::offer::tests::settings(if nack { "" } else { "nack off;" })
+}
+
+#[test]
+fn a_client_opens_what_is_sealed() {
+    let mut pair = Pair::connected(&settings(true));
+    for n in 0..50u32 {
+        let (video, sound) =
+            (burst(Kind::Video, 3000 * n, 5, pair.now), burst(Kind::Audio, 960 * n, 1, pair.now));
+        pair.send(1, &video, 100 + 5 * u64::from(n));
+        pair.send(0, &sound, 65_500 + u64::from(n)); // over the wrap
+        pair.turn(|_| true);
+    }
+    let (sound, video) = (pair.ssrc(0), pair.ssrc(1));
+    let of = |ssrc| pair.came.range((ssrc, 0)..=(ssrc, u64::MAX)).map(|(_, payload)| payload.clone());
+    assert_eq!((of(video).count(), of(sound).count()), (250, 50));
+    let sent = (0..50).flat_map(|n| burst(Kind::Video, 3000 * n, 5, pair.now).packets.clone());
+    assert!(sent.map(|packet| packet.payload.to_vec()).eq(of(video)));
+}
+
+#[test]
+fn what_is_lost_is_sent_again() {
+    let mut pair = Pair::connected(&settings(true));
+    let mut number = 0u32;
+    // One in ten is lost, both ways, by a rule of its own.
+    let mut lossy = move |bytes: &[u8]| {
+        number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        bytes[0] < 128 || number >> 16 & 0xff > 25
+    };
+    for n in 0..200u32 {
+        let video = burst(Kind::Video, 3000 * n, 5, pair.now);
+        pair.send(1, &video, 100 + 5 * u64::from(n));
+        (0..4).for_each(|_| pair.turn(&mut lossy));
+    }
+    (0..100).for_each(|_| pair.turn(&mut lossy));
+    let ssrc = pair.ssrc(1);
+    let came = pair.came.range((ssrc, 0)..=(ssrc, u64::MAX)).count();
+    let counts = pair.sender.as_ref().unwrap().counts(1);
+    assert!(came >= 990, "{came} of 1000 came; {counts:?}");
+    assert!(counts.resent > 50 && counts.nacks > 20, "{counts:?}");
+    let loss = pair.sender.as_ref().unwrap().loss();
+    assert!((0.02..0.3).contains(&loss), "{loss}");
+}
+
+#[test]
+fn reports_tell_time_and_the_way_back() {
+    let mut pair = Pair::connected(&settings(true));
+    for n in 0..600u32 {
+        let video = burst(Kind::Video, 450 * n, 2, pair.now);
+        pair.send(1, &video, 100 + 2 * u64::from(n));
+        let (now, sender) = (pair.now, pair.sender.as_mut().unwrap());
+        sender.report(now, &mut pair.batch);
+        pair.turn(|_| true);
+    }
+    let sender = pair.sender.as_ref().unwrap();
+    assert!(sender.rtt().is_some_and(|rtt| rtt < 10 * TURN), "{:?}", sender.rtt());
+    assert!(sender.estimate().is_some_and(|estimate| estimate > 100_000), "{:?}", sender.estimate());
+    assert_eq!(sender.counts(1).lost, Some(0));
+    assert!(sender.tracks[1].bound && !sender.tracks[0].bound);
+}
+
+#[test]
+fn a_key_frame_is_asked_for() {
+    let mut pair = Pair::connected(&settings(true));
+    let video = burst(Kind::Video, 0, 1, pair.now);
+    pair.send(1, &video, 100);
+    pair.turn(|_| true);
+    let ssrc = pair.ssrc(1).into();
+    let mut api = pair.client.direct_api();
+    api.stream_rx(&ssrc).unwrap().request_keyframe(str0m::media::KeyframeRequestKind::Pli);
+    (0..3).for_each(|_| pair.turn(|_| true));
+    assert!(pair.asked && pair.sender.as_ref().unwrap().counts(1).plis == 1);
+}
+
+#[test]
+fn without_nack_nothing_is_kept() {
+    let mut pair = Pair::connected(&settings(false));
+    let video = burst(Kind::Video, 0, 1, pair.now);
+    pair.send(1, &video, 100);
+    assert!(pair.sender.as_mut().unwrap().tracks[1].resends.again(pair.now, 100, TURN).is_none());
+}
+
+#[test]
+fn what_is_sent_again_without_a_stream_of_its_own_is_the_same() {
+    let mut pair = Pair::connected(&settings(true));
+    let sender = pair.sender.as_mut().unwrap();
+    sender.tracks[1].terms.rtx = None;
+    let ssrc = sender.tracks[1].terms.ssrc;
+    let video = burst(Kind::Video, 0, 3, pair.now);
+    pair.send(1, &video, 100);
+    let first: Vec<Vec<u8>> = pair.batch.datagrams().map(<[u8]>::to_vec).collect();
+    pair.batch.clear();
+    let (now, sender) = (pair.now, pair.sender.as_mut().unwrap());
+    sender.tracks[1].bound = true; // what was learned meanwhile must change nothing
+    sender.resend(now, ssrc, &[101, 100, 99], &mut pair.batch);
+    let again: Vec<Vec<u8>> = pair.batch.datagrams().map(<[u8]>::to_vec).collect();
+    assert_eq!(again, [first[1].clone(), first[0].clone()]);
+}
+
+#[test]
+fn a_packet_allocates_nothing() {
+    let mut pair = Pair::connected(&settings(true));
+    let bursts: Vec<_> = (0..50).map(|n| burst(Kind::Video, 3000 * n, 8, pair.now)).collect();
+    let (payload_type, resend_type) = pair.types(RtcCodec::Vp8);
+    let (now, batch) = (pair.now, &mut pair.batch);
+    let sender = pair.sender.as_mut().unwrap();
+    let mut number = 100;
+    let mut send_all = |batch: &mut Batch| {
+        for burst in &bursts {
+            batch.clear();
+            for index in 0..burst.packets.len() {
+                number += 1;
+                let placed = Placed { burst, index, payload_type, resend_type, number };
+                sender.send(now, 1, placed, batch);
+            }
+        }
+    };
+    send_all(batch); // the batch gets its room
+    let counted = allocation_counter::measure(|| send_all(batch));
+    assert_eq!(counted.count_total, 0, "400 packets: {counted:?}");
+    assert_eq!(batch.datagrams().count(), 8);
+}
