@@ -211,10 +211,9 @@ impl Server {
         let settings = settings(conf, rtmp);
         let api = ApiState::with_reload(hub.clone(), stats.clone(), settings, reloads.clone());
         let rtc = listen_rtc(conf, &workers, &hub, &admission, &stats, control)?;
-        let signalling = rtc.clone().map_or_else(Router::new, headwater_webrtc::router);
+        let signalling = headwater_webrtc::router(rtc.clone());
         let rest = beside_streams(conf, &api, &hls).merge(signalling.clone());
-        let sessions = rtc.map_or_else(Router::new, headwater_webrtc::sessions);
-        let rtc = signalling.merge(headwater_api::guarded(sessions, &api));
+        let rtc = signalling.merge(headwater_api::guarded(headwater_webrtc::sessions(rtc), &api));
         let http = listen_http(
             conf,
             &workers,
@@ -449,7 +448,7 @@ fn listen(
     workers.listen(addr, serve).map_err(|e| PortError::new(addr, service, directive, e))
 }
 
-/// Starts WebRTC when `rtc_server` is on.
+/// WebRTC; it listens only when `rtc_server` is on, and else answers offers with that reason.
 fn listen_rtc(
     conf: &Arc<Conf>,
     workers: &Workers,
@@ -457,16 +456,17 @@ fn listen_rtc(
     admission: &Arc<dyn Admission>,
     stats: &Stats,
     control: &Runtime,
-) -> Result<Option<Arc<WebRtc>>, StartError> {
-    if !conf.rtc_server.enabled {
-        return Ok(None);
-    }
+) -> Result<Arc<WebRtc>, StartError> {
     let identity = stats.identity();
     let told = headwater_webrtc::Identity {
         server: identity.server.clone(),
         service: identity.service.clone(),
         pid: identity.pid.clone(),
     };
+    let rtc = WebRtc::new(hub.clone(), admission.clone(), conf.clone(), control.handle().clone(), told);
+    if !conf.rtc_server.enabled {
+        return Ok(rtc);
+    }
     let conversions = Conversions::new(control.handle().clone());
     let bridge = conf.clone();
     hub.set_audible(move |stream| {
@@ -479,7 +479,6 @@ fn listen_rtc(
             false => conversions.aac(stream, rtc.aac_bitrate),
         }
     });
-    let rtc = WebRtc::new(hub.clone(), admission.clone(), conf.clone(), control.handle().clone(), told);
     let any = |port| SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
     let server = &conf.rtc_server;
     let udp = rtc
@@ -496,7 +495,7 @@ fn listen_rtc(
         })?),
     };
     tracing::info!(udp, tcp, "webrtc listens");
-    Ok(Some(rtc))
+    Ok(rtc)
 }
 
 /// Whether a port of the streams is that of WebRTC over TCP as well.

@@ -150,12 +150,14 @@ impl WebRtc {
         let session = Arc::new(Session::new(session_info(&request, grant)));
         let name = session.info().name.clone();
         let path = format!("{}/{}", name.app(), name.stream());
-        let status = Arc::new(Status::new(request.session, request.kind, path, answer::shown(&candidates)));
         let role = match wish.action {
             Action::Publish => Role::Publish(Box::new(Ingest::new(stream, &settings))),
             Action::Play => Role::Play(Box::new(Egress::new(stream, session.clone()))),
         };
         let ufrag = engine.credentials().ufrag;
+        let called = format!("{ufrag}:{remote}");
+        let shown = answer::shown(&candidates);
+        let status = Arc::new(Status::new(request.session, request.kind, path, called.clone(), shown));
         let token = format!("{}{}{}", SessionId::random(), SessionId::random(), SessionId::random());
         let patience = settings.stun_timeout.max(Duration::from_secs(1));
         let birth = Birth {
@@ -178,7 +180,7 @@ impl WebRtc {
         let title = if wish.action == Action::Publish { "s=SRSPublishSession" } else { "s=SRSPlaySession" };
         Ok(Agreed {
             answer: dress(&answer, title, &candidates),
-            name: format!("{ufrag}:{remote}"),
+            name: called,
             token,
             app: name.app().to_owned(),
             stream: name.stream().to_owned(),

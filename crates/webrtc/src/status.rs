@@ -17,6 +17,8 @@ pub(crate) struct Status {
     pub(crate) kind: &'static str,
     /// The stream's URL path, `app/stream`.
     pub(crate) stream: String,
+    /// The `session` of its URL: whoever opened it finds itself in the list.
+    pub(crate) name: String,
     /// What the answer offered, `udp 192.0.2.7:8000`.
     pub(crate) candidates: Vec<String>,
     since: Instant,
@@ -87,8 +89,14 @@ impl Facts {
 }
 
 impl Status {
-    pub(crate) fn new(id: SessionId, kind: &'static str, stream: String, candidates: Vec<String>) -> Status {
-        Status { id, kind, stream, candidates, since: Instant::now(), facts: Mutex::default() }
+    pub(crate) fn new(
+        id: SessionId,
+        kind: &'static str,
+        stream: String,
+        name: String,
+        candidates: Vec<String>,
+    ) -> Status {
+        Status { id, kind, stream, name, candidates, since: Instant::now(), facts: Mutex::default() }
     }
 
     pub(crate) fn age(&self) -> Duration {

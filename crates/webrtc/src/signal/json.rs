@@ -134,6 +134,7 @@ struct Shown<'a> {
     id: String,
     kind: &'static str,
     stream: &'a str,
+    session: &'a str,
     age_ms: u64,
     candidates: &'a [String],
     #[serde(flatten)]
@@ -154,6 +155,7 @@ fn show(status: &Status) -> Shown<'_> {
         id: status.id.to_string(),
         kind: status.kind,
         stream: &status.stream,
+        session: &status.name,
         age_ms: u64::try_from(status.age().as_millis()).unwrap_or(u64::MAX),
         candidates: &status.candidates,
         facts: status.facts(),
