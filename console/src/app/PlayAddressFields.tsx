@@ -7,12 +7,13 @@ import classes from './PublishFields.module.css';
 
 export function PlayAddressFields({ media, name }: { media: MediaServer; name: StreamName }) {
   const { t } = useTranslation();
-  const { rtmp, flv, ws, hls } = playAddresses(media, name);
+  const { rtmp, flv, ws, hls, whep } = playAddresses(media, name);
   return (
     <div className={classes.fields}>
       {hls && <CopyField label={t('player.hls')} value={hls} qr />}
       {flv && <CopyField label={t('player.flv')} value={flv} qr />}
       {ws && <CopyField label={t('player.ws')} value={ws} />}
+      {whep && <CopyField label={t('player.whep')} value={whep} />}
       <CopyField label={t('player.rtmp')} value={rtmp} qr />
     </div>
   );

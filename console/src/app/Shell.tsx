@@ -5,7 +5,8 @@ import { IconBroadcast, IconLayoutGrid } from '@tabler/icons-react';
 import { Link, Outlet, useRouterState } from '@tanstack/react-router';
 import { useEffect, useRef } from 'react';
 import { useTranslation } from 'react-i18next';
-import { RoomLink } from '../components/links';
+import { useBroadcast } from '../broadcast/useBroadcast';
+import { AnchorLink, RoomLink } from '../components/links';
 import { chooseLanguage, LANGUAGES, type Language } from '../i18n';
 import { useConsoleInfo } from '../live/queries';
 import { to } from './paths';
@@ -40,6 +41,7 @@ export function Shell() {
           <Brand />
         </div>
         <Rooms />
+        <OnAir />
         <Footer />
       </AppShell.Navbar>
       <AppShell.Main id={CONTENT} tabIndex={-1} className={classes.main}>
@@ -91,6 +93,19 @@ function Rooms() {
         activeOptions={{ includeSearch: false }}
       />
     </nav>
+  );
+}
+
+/** The broadcast of this browser goes on while other rooms are looked at; this leads back to it. */
+function OnAir() {
+  const { t } = useTranslation();
+  const { phase, target } = useBroadcast();
+  if (phase === 'off' || target === null) return null;
+  return (
+    <AnchorLink {...to.broadcast(target.name)} className={classes.onAir} c="inherit">
+      <span className={classes.lamp} data-live={phase === 'live' || undefined} aria-hidden />
+      {t('app.onAir', { name: target.name.stream })}
+    </AnchorLink>
   );
 }
 

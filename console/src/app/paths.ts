@@ -20,6 +20,9 @@ export function nameOfSplat(splat: string, vhost: string | undefined): StreamNam
 export const to = {
   live: () => linkOptions({ to: '/' }),
   publish: () => linkOptions({ to: '/publish' }),
+  /** Where the broadcast of this browser is steered. */
+  broadcast: ({ app, stream }: StreamName) =>
+    linkOptions({ to: '/publish', search: { way: 'browser', app, stream } }),
   stream: (name: StreamName) =>
     linkOptions({
       to: '/streams/$',

@@ -6,6 +6,10 @@ export type Sort = (typeof SORTS)[number];
 export const VIEWS = ['list', 'wall'] as const;
 export type View = (typeof VIEWS)[number];
 
+/** How the reader publishes. */
+export const WAYS = ['programs', 'browser'] as const;
+export type Way = (typeof WAYS)[number];
+
 export interface LiveSearch {
   q?: string;
   sort?: Sort;
@@ -22,6 +26,7 @@ export interface PublishSearch {
   host?: string;
   app?: string;
   stream?: string;
+  way?: Way;
 }
 
 type Raw = Record<string, unknown>;
@@ -40,7 +45,12 @@ export function streamSearch(raw: Raw): StreamSearch {
 }
 
 export function publishSearch(raw: Raw): PublishSearch {
-  return present({ host: text(raw.host), app: text(raw.app), stream: text(raw.stream) });
+  return present({
+    host: text(raw.host),
+    app: text(raw.app),
+    stream: text(raw.stream),
+    way: oneOf(WAYS, raw.way),
+  });
 }
 
 /** The router reads digits as a number; a stream may well be called 1. */

@@ -36,4 +36,9 @@ describe('sample rate', () => {
   ])('%d Hz', (hertz, text) => expect(english.sampleRate(hertz)).toBe(text));
 });
 
+it('tells shares and short times', () => {
+  expect([0, 0.004, 0.25].map(english.share)).toEqual(['0 %', '0.4 %', '25 %']);
+  expect(english.milliseconds(0.0236)).toBe('24 ms');
+});
+
 it('groups large numbers', () => expect(english.number(1_204)).toBe('1,204'));

@@ -10,6 +10,10 @@ export interface Format {
   /** Seconds with the given decimals. */
   seconds(value: number, decimals?: number): string;
   number(value: number, decimals?: number): string;
+  /** Seconds, as milliseconds. */
+  milliseconds(seconds: number): string;
+  /** A share of 0 to 1, as percent. */
+  share(value: number): string;
   sampleRate(hertz: number): string;
 }
 
@@ -38,6 +42,8 @@ export function format(t: TFunction, language: string): Format {
       return days > 0 ? t('count.days', { days: number(days), clock }) : clock;
     },
     seconds: (value, decimals = 0) => t('unit.seconds', { value: number(value, decimals) }),
+    milliseconds: (seconds) => t('unit.milliseconds', { value: number(seconds * 1_000) }),
+    share: (value) => t('unit.percent', { value: number(value * 100, value > 0 && value < 0.1 ? 1 : 0) }),
     sampleRate: (hertz) => t('unit.khz', { value: number(hertz / 1_000, hertz % 1_000 === 0 ? 0 : 1) }),
   };
 }

@@ -2,6 +2,7 @@
 import { keepPreviousData, queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import * as api from '../api/client';
 import { ApiError } from '../api/error';
+import type { StreamName } from '../media/name';
 import { BitrateHistory } from './bitrate';
 import { type LiveStream, liveStreams } from './stream';
 
@@ -62,6 +63,21 @@ export function useStreamClients(stream: LiveStream) {
       return publisher ? [publisher, ...viewers] : viewers;
     },
     placeholderData: keepPreviousData,
+    refetchInterval: pollEvery(LIVE_MS),
+  });
+}
+
+/** WebRTC sessions of one stream, running and lately failed. */
+export function useRtcSessions(name: StreamName, enabled: boolean) {
+  const path = `${name.app}/${name.stream}`;
+  return useQuery({
+    queryKey: ['rtc'],
+    queryFn: api.rtcSessions,
+    select: ({ sessions, failed }) => ({
+      sessions: sessions.filter(({ stream }) => stream === path),
+      failed: failed.filter(({ stream }) => stream === path),
+    }),
+    enabled,
     refetchInterval: pollEvery(LIVE_MS),
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type MediaServer, playAddresses, publishAddress } from './address';
+import { type MediaServer, playAddresses, publishAddress, signallingAddress, whipAddress } from './address';
 import { streamName } from './name';
 
 const HOME: MediaServer = { host: 'media.example.com', rtmpPort: 1935, httpPort: 8080, secure: false };
@@ -30,6 +30,7 @@ describe('play addresses', () => {
       flv: 'http://media.example.com:8080/live/cam1.flv',
       ws: 'ws://media.example.com:8080/live/cam1.flv',
       hls: 'http://media.example.com:8080/live/cam1.m3u8',
+      whep: 'http://media.example.com:8080/rtc/v1/whep/?app=live&stream=cam1',
     });
   });
 
@@ -48,5 +49,21 @@ describe('play addresses', () => {
   it('keep an app of several levels and escape the rest', () => {
     const { hls } = playAddresses(HOME, streamName(undefined, 'site/hall', 'a b?c'));
     expect(hls).toBe('http://media.example.com:8080/site/hall/a%20b%3Fc.m3u8');
+  });
+});
+
+describe('signalling of WebRTC', () => {
+  it('is asked for where a page came from', () => {
+    const name = streamName('studio.example.com', 'site/hall', 'a b&c');
+    expect(signallingAddress('https://h:2443', name, 'whep')).toBe(
+      'https://h:2443/rtc/v1/whep/?app=site/hall&stream=a%20b%26c&vhost=studio.example.com',
+    );
+  });
+
+  it('has an address for programs, on the media port', () => {
+    expect(whipAddress({ ...HOME, secure: true, httpPort: 443 }, CAM)).toBe(
+      'https://media.example.com/rtc/v1/whip/?app=live&stream=cam1',
+    );
+    expect(whipAddress({ ...HOME, httpPort: null }, CAM)).toBeNull();
   });
 });

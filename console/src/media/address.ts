@@ -27,6 +27,7 @@ export interface PlayAddresses {
   flv: string | null;
   ws: string | null;
   hls: string | null;
+  whep: string | null;
 }
 
 export function publishAddress(media: MediaServer, name: StreamName): PublishAddress {
@@ -41,13 +42,36 @@ export function playAddresses(media: MediaServer, name: StreamName): PlayAddress
     flv: httpAddress(media, name, media.secure ? 'https' : 'http', 'flv'),
     ws: httpAddress(media, name, media.secure ? 'wss' : 'ws', 'flv'),
     hls: httpAddress(media, name, media.secure ? 'https' : 'http', 'm3u8'),
+    whep: signalling(media, name, 'whep'),
   };
 }
 
+/** Where programs publish by WebRTC, or null if the server offers no HTTP on this scheme. */
+export function whipAddress(media: MediaServer, name: StreamName): string | null {
+  return signalling(media, name, 'whip');
+}
+
+/**
+ * WebRTC's signalling for this page itself: the port that it came from answers it, too, and is sure to be reachable.
+ */
+export function signallingAddress(origin: string, name: StreamName, way: 'whip' | 'whep'): string {
+  const query = [`app=${path(name.app)}`, `stream=${path(name.stream)}`];
+  if (name.vhost !== DEFAULT_VHOST) query.push(`vhost=${encodeURIComponent(name.vhost)}`);
+  return `${origin}/rtc/v1/${way}/?${query.join('&')}`;
+}
+
+function signalling(media: MediaServer, name: StreamName, way: 'whip' | 'whep'): string | null {
+  const origin = httpOrigin(media, media.secure ? 'https' : 'http');
+  return origin && signallingAddress(origin, name, way);
+}
+
 function httpAddress(media: MediaServer, name: StreamName, scheme: string, extension: string): string | null {
-  if (media.httpPort === null) return null;
-  const base = `${scheme}://${media.host}${port(media.httpPort, media.secure ? 443 : 80)}`;
-  return `${base}/${path(name.app)}/${path(name.stream)}.${extension}${vhostQuery(name)}`;
+  const origin = httpOrigin(media, scheme);
+  return origin && `${origin}/${path(name.app)}/${path(name.stream)}.${extension}${vhostQuery(name)}`;
+}
+
+function httpOrigin({ host, httpPort, secure }: MediaServer, scheme: string): string | null {
+  return httpPort === null ? null : `${scheme}://${host}${port(httpPort, secure ? 443 : 80)}`;
 }
 
 function port(value: number, usual: number): string {

@@ -1,7 +1,7 @@
 /** HTTP-FLV and WS-FLV through Media Source Extensions; the URL's scheme decides which. */
 import mpegts from 'mpegts.js';
 import { bufferEnd, VideoMeter } from './meter';
-import { NOTHING, type Player, type PlayerProblem, type PlayerStats } from './player';
+import { NOTHING, type Player, type PlayerProblem, type PlayerStats, type ProblemListener } from './player';
 import { Problems, play, problemOfStatus } from './problems';
 
 /** Seconds behind the newest frame where playback speeds up a little, and where it is content again. */
@@ -58,7 +58,7 @@ class FlvPlayer implements Player {
     return { ...meter.read(), behindLive: newest === null ? null : Math.max(0, newest - video.currentTime) };
   }
 
-  onProblem(listener: (problem: PlayerProblem) => void): () => void {
+  onProblem(listener: ProblemListener): () => void {
     return this.problems.on(listener);
   }
 }

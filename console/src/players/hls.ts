@@ -1,7 +1,7 @@
 /** HLS through Media Source Extensions. */
 import Hls, { type ErrorData, ErrorDetails, ErrorTypes } from 'hls.js';
 import { VideoMeter } from './meter';
-import { NOTHING, type Player, type PlayerProblem, type PlayerStats } from './player';
+import { NOTHING, type Player, type PlayerProblem, type PlayerStats, type ProblemListener } from './player';
 import { Problems, play, problemOfStatus } from './problems';
 
 /** Waits for a playlist or segment before it counts as lost, in ms. */
@@ -56,7 +56,7 @@ class HlsPlayer implements Player {
     return { ...this.meter.read(), behindLive: latency > 0 ? latency : null };
   }
 
-  onProblem(listener: (problem: PlayerProblem) => void): () => void {
+  onProblem(listener: ProblemListener): () => void {
     return this.problems.on(listener);
   }
 

@@ -1,6 +1,6 @@
 /** HLS by the browser itself: iPhones and older iPads, where nothing else can. */
 import { VideoMeter } from './meter';
-import { NOTHING, type Player, type PlayerProblem, type PlayerStats } from './player';
+import { NOTHING, type Player, type PlayerProblem, type PlayerStats, type ProblemListener } from './player';
 import { Problems, play } from './problems';
 
 export function supported(): boolean {
@@ -48,7 +48,7 @@ class NativeHlsPlayer implements Player {
     return { ...meter.read(), behindLive: newest === null ? null : Math.max(0, newest - currentTime) };
   }
 
-  onProblem(listener: (problem: PlayerProblem) => void): () => void {
+  onProblem(listener: ProblemListener): () => void {
     return this.problems.on(listener);
   }
 }

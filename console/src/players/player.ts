@@ -3,8 +3,10 @@
  * and its use of the `<video>` element from `open` to `close`; it never shows anything itself.
  */
 
-export type Protocol = 'flv' | 'ws' | 'hls';
-export const PROTOCOLS: readonly Protocol[] = ['flv', 'ws', 'hls'];
+import type { Evidence } from '../webrtc/diagnose';
+
+export type Protocol = 'flv' | 'ws' | 'hls' | 'whep';
+export const PROTOCOLS: readonly Protocol[] = ['flv', 'ws', 'hls', 'whep'];
 
 /**
  * - `notFound`: the server has no such stream in this form
@@ -16,6 +18,7 @@ export const PROTOCOLS: readonly Protocol[] = ['flv', 'ws', 'hls'];
  * - `unsupported`: the browser cannot do this protocol at all
  * - `autoplay`: the browser wants a click first
  * - `timeout`: open, but no picture in time
+ * - `webrtc`: no session, none any more, or one without pictures: the evidence tells which
  */
 export type PlayerProblem =
   | 'notFound'
@@ -26,7 +29,11 @@ export type PlayerProblem =
   | 'decode'
   | 'unsupported'
   | 'autoplay'
-  | 'timeout';
+  | 'timeout'
+  | 'webrtc';
+
+/** Gets `evidence` with the problem `webrtc`, and with no other. */
+export type ProblemListener = (problem: PlayerProblem, evidence?: Evidence) => void;
 
 export interface PlayerStats {
   /** Seconds received and not yet shown. */
@@ -65,5 +72,5 @@ export interface Player {
   close(): void;
   stats(): PlayerStats;
   /** Calls `listener` for each problem until the returned function is called. */
-  onProblem(listener: (problem: PlayerProblem) => void): () => void;
+  onProblem(listener: ProblemListener): () => void;
 }

@@ -1,16 +1,17 @@
-import type { PlayerProblem } from './player';
+import type { Evidence } from '../webrtc/diagnose';
+import type { PlayerProblem, ProblemListener } from './player';
 
 /** Listeners of one player's problems. */
 export class Problems {
-  private readonly listeners = new Set<(problem: PlayerProblem) => void>();
+  private readonly listeners = new Set<ProblemListener>();
 
-  on(listener: (problem: PlayerProblem) => void): () => void {
+  on(listener: ProblemListener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  tell(problem: PlayerProblem): void {
-    for (const listener of this.listeners) listener(problem);
+  tell(problem: PlayerProblem, evidence?: Evidence): void {
+    for (const listener of this.listeners) listener(problem, evidence);
   }
 }
 

@@ -1,11 +1,13 @@
 /** Runs one player in one `<video>` element: opening, time limit, bounded retries, readings. */
 import { type RefObject, useCallback, useEffect, useState } from 'react';
+import { diagnose, type Evidence } from '../webrtc/diagnose';
 import {
   loadPlayer,
   NOTHING,
   type Player,
   type PlayerProblem,
   type PlayerStats,
+  type ProblemListener,
   type Protocol,
 } from './index';
 
@@ -16,6 +18,8 @@ export interface Playback {
   phase: Phase;
   /** Why it does not play, or null. Stays while a retry is under way. */
   problem: PlayerProblem | null;
+  /** What the browser saw of a problem with WebRTC, or null. */
+  evidence: Evidence | null;
   /** Number of the retry that comes next by itself, or 0 if none will. */
   nextAttempt: number;
   stats: PlayerStats;
@@ -30,8 +34,16 @@ export const RETRY_DELAYS_MS = [1_000, 2_000, 4_000, 8_000, 15_000] as const;
 const SETTLED_MS = 10_000;
 const STATS_MS = 500;
 
-/** A picture must come within this time. HLS has to wait for segments to be cut. */
-export const OPEN_TIMEOUT_MS: Record<Protocol, number> = { flv: 12_000, ws: 12_000, hls: 25_000 };
+/**
+ * A picture must come within this time. HLS has to wait for segments to be cut; WebRTC has limits of its own for each
+ * step, which say more.
+ */
+export const OPEN_TIMEOUT_MS: Record<Protocol, number> = {
+  flv: 12_000,
+  ws: 12_000,
+  hls: 25_000,
+  whep: 30_000,
+};
 
 const CURABLE: ReadonlySet<PlayerProblem> = new Set(['network', 'ended', 'notFound', 'timeout', 'decode']);
 
@@ -48,15 +60,16 @@ export function usePlayback(
   const source = `${protocol} ${url} ${epoch}`;
   const [attempt, setAttempt] = useState({ source, number: 0, serial: 0 });
   const [phase, setPhase] = useState<Phase>('opening');
-  const [problem, setProblem] = useState<PlayerProblem | null>(null);
+  const [trouble, setTrouble] = useState<Trouble>(NO_TROUBLE);
   const [stats, setStats] = useState<PlayerStats>(NOTHING);
 
   // A new source starts with all its attempts, and without the old one's problem.
   if (attempt.source !== source) {
     setAttempt({ source, number: 0, serial: attempt.serial + 1 });
-    setProblem(null);
+    setTrouble(NO_TROUBLE);
   }
   const { number, serial } = attempt;
+  const { problem, evidence } = trouble;
 
   useEffect(() => {
     const video = videoRef.current;
@@ -70,14 +83,14 @@ export function usePlayback(
       phase: setPhase,
       stats: setStats,
       settled: () => setAttempt((now) => (now.serial === serial ? { ...now, number: 0 } : now)),
-      problem: (found) => {
-        setProblem(found);
-        if (found !== null) setPhase('failed');
+      trouble: (found) => {
+        setTrouble(found);
+        if (found.problem !== null) setPhase('failed');
       },
     });
   }, [videoRef, protocol, url, serial]);
 
-  const delay = problem !== null && CURABLE.has(problem) ? RETRY_DELAYS_MS[number] : undefined;
+  const delay = curable(trouble) ? RETRY_DELAYS_MS[number] : undefined;
   const waiting = phase === 'failed' && delay !== undefined;
   useEffect(() => {
     if (!waiting) return;
@@ -89,17 +102,29 @@ export function usePlayback(
   }, [waiting, delay]);
 
   const retry = useCallback(() => {
-    setProblem(null);
+    setTrouble(NO_TROUBLE);
     setAttempt((now) => ({ ...now, number: 0, serial: now.serial + 1 }));
   }, []);
 
-  return { phase, problem, nextAttempt: waiting ? number + 1 : 0, stats, retry };
+  return { phase, problem, evidence, nextAttempt: waiting ? number + 1 : 0, stats, retry };
+}
+
+interface Trouble {
+  problem: PlayerProblem | null;
+  evidence: Evidence | null;
+}
+
+const NO_TROUBLE: Trouble = { problem: null, evidence: null };
+
+function curable({ problem, evidence }: Trouble): boolean {
+  if (evidence) return diagnose(evidence).curable;
+  return problem !== null && CURABLE.has(problem);
 }
 
 interface Reports {
   phase(phase: Phase): void;
   stats(stats: PlayerStats): void;
-  problem(problem: PlayerProblem | null): void;
+  trouble(trouble: Trouble): void;
   /** It has played long enough to forget earlier attempts. */
   settled(): void;
 }
@@ -117,9 +142,9 @@ function run(video: HTMLVideoElement, protocol: Protocol, url: string, report: R
     clearInterval(reading);
     player?.close();
   };
-  const fail = (problem: PlayerProblem) => {
+  const fail: ProblemListener = (problem, evidence) => {
     if (ending.signal.aborted) return;
-    report.problem(problem);
+    report.trouble({ problem, evidence: evidence ?? null });
     // A browser that waits for a click has a player worth keeping.
     if (problem !== 'autoplay') stop();
     else clearTimeout(opening);
@@ -133,7 +158,7 @@ function run(video: HTMLVideoElement, protocol: Protocol, url: string, report: R
     () => {
       clearTimeout(opening);
       settling ??= setTimeout(report.settled, SETTLED_MS);
-      report.problem(null);
+      report.trouble(NO_TROUBLE);
       report.phase('playing');
     },
     on,

@@ -15,9 +15,9 @@ export function PlaybackNumbers({ stats }: { stats: PlayerStats }) {
         entries={[
           {
             label: t('player.behind'),
-            value: stats.behindLive === null ? none : format.seconds(stats.behindLive, 1),
+            value: stats.behindLive === null ? none : delay(stats.behindLive),
           },
-          { label: t('player.buffer'), value: format.seconds(stats.bufferAhead, 1) },
+          { label: t('player.buffer'), value: delay(stats.bufferAhead) },
           {
             label: t('player.stalls'),
             value: stalls(stats),
@@ -32,6 +32,12 @@ export function PlaybackNumbers({ stats }: { stats: PlayerStats }) {
       />
     </div>
   );
+
+  /** WebRTC's delays are no tenths of a second. */
+  function delay(seconds: number): string {
+    const short = seconds > 0 && seconds < 0.1;
+    return short ? format.milliseconds(seconds) : format.seconds(seconds, 1);
+  }
 
   function stalls({ stalls: count, stalledSeconds }: PlayerStats): string {
     if (count === 0) return format.number(0);

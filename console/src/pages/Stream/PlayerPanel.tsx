@@ -4,9 +4,10 @@ import { IconPlayerPlay, IconVolume } from '@tabler/icons-react';
 import { getRouteApi } from '@tanstack/react-router';
 import { type RefObject, useRef, useState } from 'react';
 import { useTranslation } from 'react-i18next';
+import { useConnectionWords } from '../../app/useConnectionWords';
 import { useDescribe } from '../../live/describe';
 import type { LiveStream } from '../../live/stream';
-import { type MediaServer, playAddresses } from '../../media/address';
+import { type MediaServer, playAddresses, signallingAddress } from '../../media/address';
 import { PROTOCOLS, type Protocol } from '../../players/player';
 import { OPEN_TIMEOUT_MS, type Playback, RETRY_DELAYS_MS, usePlayback } from '../../players/usePlayback';
 import { PlaybackNumbers } from './PlaybackNumbers';
@@ -25,8 +26,8 @@ export function PlayerPanel({ stream, media, hlsFragmentSeconds }: PlayerPanelPr
   const { player: protocol = 'flv' } = route.useSearch();
   const navigate = route.useNavigate();
   const video = useRef<HTMLVideoElement>(null);
-  const url = playAddresses(media, stream.name)[protocol];
-  const blocked = blockedBy(stream, media);
+  const url = addressOf(protocol, stream, media);
+  const blocked = blockedBy(stream, media, url);
   const playback = usePlayback(video, protocol, blocked === null ? url : null, stream.publisher ?? '');
   const words = useProblemWords(playback, blocked, {
     protocol: t(`player.${protocol}`),
@@ -68,11 +69,17 @@ export function PlayerPanel({ stream, media, hlsFragmentSeconds }: PlayerPanelPr
   );
 }
 
+/** WebRTC is asked for where this page came from; whatever port that is, it answers. */
+function addressOf(protocol: Protocol, { name }: LiveStream, media: MediaServer): string | null {
+  if (protocol === 'whep') return signallingAddress(window.location.origin, name, 'whep');
+  return playAddresses(media, name)[protocol];
+}
+
 type Blocked = 'nobody' | 'noPort' | 'noHttp';
 
 /** What stands against playing before anything was tried. */
-function blockedBy(stream: LiveStream, media: MediaServer): Blocked | null {
-  if (media.httpPort === null) return media.secure ? 'noPort' : 'noHttp';
+function blockedBy(stream: LiveStream, media: MediaServer, url: string | null): Blocked | null {
+  if (url === null) return media.secure ? 'noPort' : 'noHttp';
   return stream.publisher === null ? 'nobody' : null;
 }
 
@@ -87,6 +94,8 @@ interface ProblemValues {
 interface Words {
   title: string;
   text: string;
+  /** The server's own words. */
+  said?: string;
 }
 
 interface OverlayProps {
@@ -112,6 +121,11 @@ function Overlay({ playback, words, playable, video }: OverlayProps) {
     <div className={classes.overlay} role="alert">
       <Text fw={650}>{words.title}</Text>
       <Text size="sm">{words.text}</Text>
+      {words.said && (
+        <Text size="sm" c="gray.5">
+          {words.said}
+        </Text>
+      )}
       {playable && (
         <>
           <Progress playback={playback} />
@@ -158,9 +172,11 @@ function WayOut({ playback, video }: { playback: Playback; video: RefObject<HTML
 function useProblemWords(playback: Playback, blocked: Blocked | null, values: ProblemValues): Words | null {
   const { t } = useTranslation();
   const describe = useDescribe();
+  const { name, video } = values.stream;
+  const connection = useConnectionWords(name, blocked === null ? playback.evidence : null, video?.codec);
   if (blocked !== null) return { title: t(`problem.${blocked}.title`), text: t(`problem.${blocked}.text`) };
   const { problem } = playback;
-  if (problem === null) return null;
+  if (connection !== null || problem === null || problem === 'webrtc') return connection;
   const { protocol, protocolId, address, stream, hlsFragmentSeconds } = values;
   switch (problem) {
     case 'notFound':
@@ -187,7 +203,10 @@ function useProblemWords(playback: Playback, blocked: Blocked | null, values: Pr
         text: t('problem.codec.text', { codec: describe.video(stream) }),
       };
     case 'unsupported':
-      return { title: t('problem.unsupported.title', { protocol }), text: t('problem.unsupported.text') };
+      return {
+        title: t('problem.unsupported.title', { protocol }),
+        text: t(protocolId === 'whep' ? 'problem.unsupported.whep' : 'problem.unsupported.text'),
+      };
     default:
       return { title: t(`problem.${problem}.title`), text: t(`problem.${problem}.text`) };
   }
