@@ -12,7 +12,6 @@ use crate::status::Facts;
 use headwater_hub::{Attached, Session, Stream};
 use headwater_media::{Codec, Track};
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,14 +23,8 @@ use tokio::task::{JoinHandle, spawn_local};
 const AT_ONCE: i64 = 128 * 1024;
 
 /// Bytes a second beyond that, so that a newcomer's pictures do not flood its way: 40 Mb/s. It doubles with each
-/// [`STEP`] frames that wait, so that no stream is too big for it.
+/// second that a viewer is behind, so that no stream is too big for it.
 const PACE: u64 = 5_000_000;
-
-/// Frames.
-const STEP: usize = 256;
-
-/// Frames that may wait for a viewer; beyond it goes on at the next key frame.
-const WAITING_MAX: usize = 4 * STEP;
 
 /// Share of lost packets from which on sound is sent twice.
 const LOSSY: f32 = 0.01;
@@ -48,8 +41,10 @@ pub(crate) struct Egress {
     audio: Option<Lane>,
     /// Once DTLS is through.
     sender: Option<Sender>,
-    /// Frames that leave when the pace allows, oldest first.
-    waiting: VecDeque<Arc<Burst>>,
+    /// Its position in the log of packets, once it has one.
+    next: Option<u64>,
+    /// Since when it has not had all there is.
+    behind: Option<Instant>,
     /// Bytes that may leave now; below zero after a frame that was bigger.
     allowed: i64,
     filled: Option<Instant>,
@@ -60,12 +55,14 @@ pub(crate) struct Egress {
 /// What remains after a batch was filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// Nothing.
+    /// Nothing of what was offered.
     Nothing,
     /// The batch is full; there is more.
     More,
     /// The pace allows no more before this moment.
     Until(Instant),
+    /// What was offered comes later than its position.
+    Gap,
 }
 
 /// One track on its way to one viewer.
@@ -127,7 +124,8 @@ impl Egress {
             video: None,
             audio: None,
             sender: None,
-            waiting: VecDeque::new(),
+            next: None,
+            behind: None,
             allowed: AT_ONCE,
             filled: None,
             lossy: false,
@@ -191,13 +189,20 @@ impl Egress {
         key_frame
     }
 
-    /// Lets frames wait for the next [`Egress::fill`].
-    pub(crate) fn push(&mut self, bursts: &[Arc<Burst>]) {
-        if self.waiting.len() + bursts.len() > WAITING_MAX.max(bursts.len()) {
-            self.waiting.clear();
-            self.wait_key();
-        }
-        self.waiting.extend(bursts.iter().cloned());
+    /// Begins at a position of the log.
+    pub(crate) fn begin(&mut self, at: u64) {
+        self.next = Some(at);
+    }
+
+    /// Its position in the log, once it can be sent anything.
+    pub(crate) fn position(&self) -> Option<u64> {
+        self.sender.as_ref().and(self.next)
+    }
+
+    /// Goes on at a later position than its own, because the log does not go back that far any more.
+    pub(crate) fn jump(&mut self, at: u64) {
+        self.next = Some(at);
+        self.wait_key();
     }
 
     /// Leaves pictures out until a decoder can start.
@@ -207,39 +212,50 @@ impl Egress {
         }
     }
 
-    /// Puts frames that wait into `out`, as the pace allows.
-    pub(crate) fn fill(&mut self, now: Instant, out: &mut Batch) -> Rest {
+    /// Puts those of `bursts`, the first of which stands at `from` in the log, into `out` that it has not had, as the
+    /// pace allows.
+    pub(crate) fn fill(&mut self, now: Instant, from: u64, bursts: &[Arc<Burst>], out: &mut Batch) -> Rest {
+        let Some(skip) = self.next.map(|next| next.checked_sub(from)) else { return Rest::Nothing };
+        let Some(skip) = skip else { return Rest::Gap };
         let Some(mut sender) = self.sender.take() else { return Rest::Nothing };
+        let mut new = bursts.iter().skip(skip as usize); // far below the range's end
         let rest = loop {
+            let Some(burst) = new.next() else { break Rest::Nothing };
             if out.is_large() {
                 break Rest::More;
-            }
-            if self.waiting.is_empty() {
-                break Rest::Nothing;
             }
             if let Some(moment) = self.too_early(now) {
                 break Rest::Until(moment);
             }
-            if let Some(burst) = self.waiting.pop_front() {
-                let before = out.bytes();
-                self.send(&mut sender, now, &burst, out);
-                self.allowed -= (out.bytes() - before) as i64; // far below the range's end
-            }
+            let before = out.bytes();
+            self.send(&mut sender, now, burst, out);
+            self.allowed -= (out.bytes() - before) as i64; // far below the range's end
+            self.next = self.next.map(|next| next + 1);
         };
         sender.report(now, out);
         self.sender = Some(sender);
         rest
     }
 
+    /// It had all there is.
+    pub(crate) fn caught_up(&mut self) {
+        self.behind = None;
+    }
+
     /// When the next frame may leave, if not now.
     fn too_early(&mut self, now: Instant) -> Option<Instant> {
-        let pace = PACE << (self.waiting.len() / STEP).min(16);
+        let late = self.behind.map_or(0, |since| now.saturating_duration_since(since).as_secs().min(16));
+        let pace = PACE << late;
         let since = self.filled.map_or(Duration::ZERO, |filled| now.saturating_duration_since(filled));
         self.filled = Some(now);
         let earned = since.as_micros().min(1_000_000) as u64 * pace / 1_000_000;
         self.allowed = (self.allowed + earned as i64).min(AT_ONCE);
         let debt = 1 - self.allowed.min(1);
-        (debt > 0).then(|| now + REST.max(Duration::from_micros(debt as u64 * 1_000_000 / pace)))
+        if debt <= 0 {
+            return None;
+        }
+        self.behind.get_or_insert(now);
+        Some(now + REST.max(Duration::from_micros(debt as u64 * 1_000_000 / pace)))
     }
 
     fn send(&mut self, sender: &mut Sender, now: Instant, burst: &Arc<Burst>, out: &mut Batch) {
@@ -333,9 +349,19 @@ impl Channel {
         Channel { viewers: Vec::new(), source, reader, task }
     }
 
-    /// What a newcomer begins with.
-    pub(crate) fn backlog(&self) -> Vec<Arc<Burst>> {
-        self.reader.borrow().backlog()
+    /// Where a newcomer begins.
+    pub(crate) fn begin(&self) -> u64 {
+        self.reader.borrow().begin()
+    }
+
+    /// Whether a newcomer gets a picture at once.
+    pub(crate) fn has_key(&self) -> bool {
+        self.reader.borrow().has_key()
+    }
+
+    /// Frames from a position on; see [`PacketReader::read`].
+    pub(crate) fn read(&self, from: u64, most: usize, out: &mut Vec<Arc<Burst>>) -> u64 {
+        self.reader.borrow().read(from, most, out)
     }
 
     /// Asks the publisher for a key frame, if it is one that can be asked.
@@ -351,9 +377,10 @@ impl Drop for Channel {
 }
 
 async fn carry(reader: Rc<RefCell<PacketReader>>, stream: Arc<Stream>, port: Weak<RefCell<Port>>) {
+    let mut bursts = Vec::new();
     loop {
-        let bursts = std::future::poll_fn(|cx| reader.borrow_mut().poll_next(cx)).await;
+        let from = std::future::poll_fn(|cx| reader.borrow_mut().poll_next(cx, &mut bursts)).await;
         let Some(port) = port.upgrade() else { return };
-        port.borrow_mut().fan_out(stream.name(), Instant::now(), &bursts);
+        port.borrow_mut().fan_out(stream.name(), Instant::now(), from, &bursts);
     }
 }

@@ -92,7 +92,7 @@ impl PacketLog {
         let now = state.micros();
         state.meter.add(now, burst.measured());
         if burst.begins() {
-            state.begin(burst.layer, now);
+            state.key_frame(burst.layer, now);
         }
         state.bytes += burst.bytes();
         state.bursts.push_back(Arc::new(burst));
@@ -143,7 +143,7 @@ impl State {
     }
 
     /// A key frame of a layer comes. Those of layers that are not sent any more are let go.
-    fn begin(&mut self, layer: u8, now: i64) {
+    fn key_frame(&mut self, layer: u8, now: i64) {
         let head = self.head();
         for (number, key) in self.keys.iter_mut().enumerate() {
             if number == usize::from(layer) {
@@ -152,6 +152,18 @@ impl State {
                 *key = None;
             }
         }
+    }
+
+    /// The newest key frame of the best layer that has one.
+    fn begin(&self) -> Option<u64> {
+        let key = |layer: &Layer| self.keys.get(usize::from(layer.number)).copied()?;
+        self.order().iter().find_map(key)
+    }
+
+    fn copy(&self, from: u64, most: usize, out: &mut Vec<Arc<Burst>>) {
+        out.clear();
+        let skip = from.saturating_sub(self.first) as usize;
+        out.extend(self.bursts.iter().skip(skip).take(most).cloned());
     }
 
     /// The layers, best first; of a stream that has none, its pictures.
@@ -189,14 +201,15 @@ pub(crate) struct PacketReader {
 }
 
 impl PacketReader {
-    /// The next frames.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Arc<Burst>>> {
+    /// The next frames into `out`, which it clears before; the position of the first.
+    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>, out: &mut Vec<Arc<Burst>>) -> Poll<u64> {
         let mut state = self.log.state.lock();
         let head = state.head();
         if self.at < head {
-            let skip = self.at.saturating_sub(state.first) as usize;
+            let from = self.at.max(state.first);
             self.at = head;
-            return Poll::Ready(state.bursts.iter().skip(skip).cloned().collect());
+            state.copy(from, usize::MAX, out);
+            return Poll::Ready(from);
         }
         if let Some(waker) = state.readers.get_mut(self.key) {
             *waker = Some(cx.waker().clone());
@@ -204,16 +217,23 @@ impl PacketReader {
         Poll::Pending
     }
 
-    /// What a newcomer begins with: from the newest key frame of the best layer up to this reader's position, without
-    /// the other layers; without pictures, nothing.
-    pub(crate) fn backlog(&self) -> Vec<Arc<Burst>> {
+    /// At most `most` frames from a position on into `out`, which it clears before; the position of the first, which
+    /// is a later one when the log does not go back that far.
+    pub(crate) fn read(&self, from: u64, most: usize, out: &mut Vec<Arc<Burst>>) -> u64 {
         let state = self.log.state.lock();
-        let key = |layer: &Layer| Some((layer.number, state.keys.get(usize::from(layer.number)).copied()??));
-        let found = state.order().iter().filter_map(key).find(|(_, key)| *key < self.at);
-        let Some((layer, key)) = found else { return Vec::new() };
-        let (from, to) = ((key - state.first) as usize, (self.at - state.first) as usize);
-        let own = |burst: &&Arc<Burst>| burst.track != Track::Video || burst.layer == layer;
-        state.bursts.range(from..to).filter(own).cloned().collect()
+        let from = if from < state.first { state.begin().unwrap_or(state.head()) } else { from };
+        state.copy(from, most, out);
+        from
+    }
+
+    /// Where a newcomer begins: at the newest key frame of the best layer; without pictures, here.
+    pub(crate) fn begin(&self) -> u64 {
+        self.log.state.lock().begin().unwrap_or(self.at)
+    }
+
+    /// Whether a newcomer gets a picture at once.
+    pub(crate) fn has_key(&self) -> bool {
+        self.log.state.lock().begin().is_some()
     }
 }
 
@@ -239,10 +259,17 @@ mod tests {
     }
 
     fn read(reader: &mut PacketReader) -> Vec<u32> {
-        match reader.poll_next(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(bursts) => times(&bursts),
+        let mut bursts = Vec::new();
+        match reader.poll_next(&mut Context::from_waker(Waker::noop()), &mut bursts) {
+            Poll::Ready(_) => times(&bursts),
             Poll::Pending => Vec::new(),
         }
+    }
+
+    fn backlog(reader: &PacketReader) -> Vec<u32> {
+        let mut bursts = Vec::new();
+        reader.read(reader.begin(), 100, &mut bursts);
+        times(&bursts)
     }
 
     #[test]
@@ -252,13 +279,27 @@ mod tests {
         for (time, key) in [(0, true), (1, false), (2, true), (3, false)] {
             log.push(burst(Track::Video, key, time));
         }
-        assert!(reader.backlog().is_empty(), "the worker itself has read nothing yet");
+        assert_eq!(backlog(&reader), [2, 3]);
         assert_eq!(read(&mut reader), [0, 1, 2, 3]);
         log.push(burst(Track::Audio, true, 4));
-        assert_eq!(times(&reader.backlog()), [2, 3]);
+        assert_eq!(backlog(&reader), [2, 3, 4]);
         assert_eq!(read(&mut reader), [4]);
         log.clear();
-        assert!(reader.backlog().is_empty() && read(&mut reader).is_empty());
+        assert!(!reader.has_key() && backlog(&reader).is_empty() && read(&mut reader).is_empty());
+    }
+
+    #[test]
+    fn who_is_too_far_behind_goes_on_at_a_key_frame() {
+        let log = Arc::<PacketLog>::default();
+        let reader = log.reader();
+        for time in 0..20_000 {
+            log.push(burst(Track::Video, time == 19_990, time));
+        }
+        let mut bursts = Vec::new();
+        assert_eq!(reader.read(5, 3, &mut bursts), 19_990);
+        assert_eq!(times(&bursts), [19_990, 19_991, 19_992]);
+        assert_eq!(reader.read(19_999, 3, &mut bursts), 19_999);
+        assert_eq!(times(&bursts), [19_999]);
     }
 
     #[test]
@@ -272,7 +313,7 @@ mod tests {
         }
         log.push(burst(Track::Audio, true, 4));
         read(&mut reader);
-        assert_eq!(times(&reader.backlog()), [0, 2, 4]);
+        assert_eq!(reader.begin(), 0);
         let rates = log.rates();
         assert_eq!(rates.layers.iter().map(|rates| rates.layer.number).collect::<Vec<_>>(), [1, 0]);
     }

@@ -30,6 +30,9 @@ const ROUNDS: usize = 16;
 /// Addresses that lead to one session: a phone that changes networks has two or three.
 const ADDRESSES_MAX: usize = 8;
 
+/// Frames that a viewer that is behind is given at once.
+const READ_MAX: usize = 64;
+
 /// Least time between two ticks of a session, so that a state machine that asks for "now" cannot spin.
 const TICK_MIN: Duration = Duration::from_millis(1);
 
@@ -59,6 +62,8 @@ pub(crate) struct Port {
     pub(crate) channels: HashMap<StreamName, Channel>,
     /// What goes to one peer at present; its room is used again.
     batch: Batch,
+    /// What a viewer that is behind gets; its room is used again.
+    read: Vec<Arc<Burst>>,
     /// To itself, for the tasks that it starts.
     me: std::rc::Weak<RefCell<Port>>,
 }
@@ -84,6 +89,7 @@ pub(crate) async fn run(gateway: Arc<WebRtc>, socket: std::net::UdpSocket) {
             alarm: Rc::default(),
             channels: HashMap::new(),
             batch: Batch::default(),
+            read: Vec::new(),
             me: me.clone(),
         })
     });
@@ -317,40 +323,76 @@ impl Port {
         }
         let Some(channel) = self.channels.get_mut(&name) else { return };
         channel.viewers.push(key);
-        let backlog = channel.backlog();
-        if backlog.is_empty() {
+        egress.begin(channel.begin());
+        if !channel.has_key() {
             channel.want_key_frame();
         }
-        self.write(key, now, &backlog);
+        self.catch_up(key, now);
     }
 
-    /// New frames of a stream, for all its viewers on this worker.
-    pub(crate) fn fan_out(&mut self, name: &StreamName, now: Instant, bursts: &[Arc<Burst>]) {
+    /// New frames of a stream, the first of which stands at `from` in its log, for all its viewers on this worker.
+    pub(crate) fn fan_out(&mut self, name: &StreamName, now: Instant, from: u64, bursts: &[Arc<Burst>]) {
         let Some(channel) = self.channels.get(name) else { return };
         let viewers: SmallVec<[usize; 64]> = channel.viewers.iter().copied().collect();
-        viewers.into_iter().for_each(|key| self.write(key, now, bursts));
-    }
-
-    /// Sends a viewer frames: now, or as its pace allows.
-    fn write(&mut self, key: usize, now: Instant, bursts: &[Arc<Burst>]) {
-        let Some(Role::Play(egress)) = self.peers.get_mut(key).map(|peer| &mut peer.role) else { return };
-        egress.push(bursts);
-        self.pace(key, now);
-    }
-
-    /// Sends a viewer what it may have by now.
-    fn pace(&mut self, key: usize, now: Instant) {
-        loop {
-            let Some(peer) = self.peers.get_mut(key) else { return };
-            let Role::Play(egress) = &mut peer.role else { return };
-            let rest = egress.fill(now, &mut self.batch);
-            peer.wake = if let Rest::Until(moment) = rest { Some(moment) } else { None };
-            self.send(key);
-            match rest {
-                Rest::More => {}
-                Rest::Nothing => return,
-                Rest::Until(_) => return self.schedule(key, now),
+        for key in viewers {
+            if let Rest::Until(moment) = self.write(key, now, from, bursts) {
+                self.wake(key, now, moment);
             }
+        }
+    }
+
+    /// Sends a viewer frames that it has not had, as its pace allows.
+    fn write(&mut self, key: usize, now: Instant, from: u64, bursts: &[Arc<Burst>]) -> Rest {
+        loop {
+            let Some(Role::Play(egress)) = self.peers.get_mut(key).map(|peer| &mut peer.role) else {
+                return Rest::Nothing;
+            };
+            let rest = egress.fill(now, from, bursts, &mut self.batch);
+            self.send(key);
+            if rest != Rest::More {
+                return rest;
+            }
+        }
+    }
+
+    /// Sends a viewer that is behind what it may have by now.
+    fn catch_up(&mut self, key: usize, now: Instant) {
+        let mut bursts = std::mem::take(&mut self.read);
+        while let Some(from) = self.read_for(key, &mut bursts) {
+            match self.write(key, now, from, &bursts) {
+                Rest::Until(moment) => {
+                    self.wake(key, now, moment);
+                    break;
+                }
+                Rest::Nothing | Rest::More | Rest::Gap => {}
+            }
+        }
+        bursts.clear();
+        self.read = bursts;
+    }
+
+    /// Frames that a viewer has not had, from the log; `None` when it has all.
+    fn read_for(&mut self, key: usize, out: &mut Vec<Arc<Burst>>) -> Option<u64> {
+        let Some(Role::Play(egress)) = self.peers.get_mut(key).map(|peer| &mut peer.role) else {
+            return None;
+        };
+        let at = egress.position()?;
+        let from = self.channels.get(egress.stream().name())?.read(at, READ_MAX, out);
+        if from > at {
+            egress.jump(from);
+        }
+        if out.is_empty() {
+            egress.caught_up();
+            return None;
+        }
+        Some(from)
+    }
+
+    /// Comes back to a viewer when its pace allows more.
+    fn wake(&mut self, key: usize, now: Instant, moment: Instant) {
+        if let Some(peer) = self.peers.get_mut(key) {
+            peer.wake = Some(moment);
+            self.schedule(key, now);
         }
     }
 
@@ -420,10 +462,10 @@ impl Port {
                 true => peer.engine.tick(now, &mut peer.outbox).map_err(|error| error.to_string()),
                 false => Ok(()),
             };
-            let paced = peer.wake.is_some_and(|wake| wake <= now);
+            let woken = peer.wake.take_if(|wake| *wake <= now).is_some();
             self.follow_up(key, now, outcome);
-            if paced {
-                self.pace(key, now);
+            if woken {
+                self.catch_up(key, now);
             }
         }
     }
