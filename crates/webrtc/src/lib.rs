@@ -17,6 +17,8 @@ mod batch;
 mod candidates;
 mod egress;
 mod engine;
+#[doc(hidden)]
+pub mod fuzz;
 mod ingest;
 mod keys;
 mod layers;

@@ -562,7 +562,7 @@ fn is_media(bytes: &[u8]) -> bool {
 }
 
 /// Our user name in a STUN binding request; `None` for everything else.
-fn stun_user(bytes: &[u8]) -> Option<String> {
+pub(crate) fn stun_user(bytes: &[u8]) -> Option<String> {
     if !is_stun(bytes) {
         return None;
     }

@@ -67,6 +67,11 @@ impl Query {
     }
 }
 
+/// Whether `body` is one of SRS's calls.
+pub(crate) fn is_call(body: &str) -> bool {
+    json::Call::parse(body).is_ok()
+}
+
 /// A body of at most 64 KiB of text.
 async fn read(body: Body) -> Option<String> {
     let bytes = to_bytes(body, OFFER_MAX).await.ok()?;

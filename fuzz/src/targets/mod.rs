@@ -10,6 +10,7 @@ mod reader;
 mod rtmp;
 mod rtp;
 mod session;
+mod webrtc;
 
 use crate::Target;
 
@@ -39,5 +40,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rtp_aac", run: rtp::run_aac, seeds: rtp::seeds_aac },
     Target { name: "rtp_latm", run: rtp::run_latm, seeds: rtp::seeds_latm },
     Target { name: "conf", run: conf::run, seeds: conf::seeds },
+    Target { name: "webrtc_offer", run: webrtc::run_offer, seeds: webrtc::seeds_offer },
+    Target { name: "webrtc_fragment", run: webrtc::run_fragment, seeds: webrtc::seeds_fragment },
+    Target { name: "webrtc_call", run: webrtc::run_call, seeds: webrtc::seeds_call },
+    Target { name: "webrtc_stun", run: webrtc::run_stun, seeds: webrtc::seeds_stun },
     Target { name: "http_head", run: http_head::run, seeds: http_head::seeds },
 ];

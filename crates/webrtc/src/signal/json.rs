@@ -24,10 +24,20 @@ const INVALID_PARAMS: u32 = 5023;
 /// What a client posts. Its other fields (`api`, `tid`) are for logs; `clientip` is what it claims, and counts for
 /// nothing.
 #[derive(Debug, Deserialize)]
-struct Call {
+pub(super) struct Call {
     sdp: String,
     streamurl: String,
 }
+
+impl Call {
+    pub(super) fn parse(body: &str) -> Result<Call, String> {
+        let wrong = |error| format!("the body is not what it should be: {error}");
+        let call: Call = serde_json::from_str(body).map_err(wrong)?;
+        StreamUrl::parse(&call.streamurl).is_some().then_some(call).ok_or_else(|| NO_URL.to_owned())
+    }
+}
+
+const NO_URL: &str = "streamurl is not webrtc://host/app/stream";
 
 pub(super) async fn publish(State(gateway): State<Arc<WebRtc>>, request: Request) -> Response {
     call(&gateway, Action::Publish, request).await
@@ -46,13 +56,11 @@ async fn call(gateway: &WebRtc, action: Action, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let fail = |reason: &str| said(json!({"code": 400, "reason": reason}));
     let Some(text) = read(body).await else { return fail("the body is longer than 64 KiB or no text") };
-    let call: Call = match serde_json::from_str(&text) {
+    let call = match Call::parse(&text) {
         Ok(call) => call,
-        Err(error) => return fail(&format!("the body is not what it should be: {error}")),
+        Err(reason) => return fail(&reason),
     };
-    let Some(url) = StreamUrl::parse(&call.streamurl) else {
-        return fail("streamurl is not webrtc://host/app/stream");
-    };
+    let Some(url) = StreamUrl::parse(&call.streamurl) else { return fail(NO_URL) };
     let asked = host(&parts.uri, &parts.headers).map_or("", without_port).to_owned();
     let of_url = Query::parse(url.query);
     let param = match (url.query.is_empty(), action) {
