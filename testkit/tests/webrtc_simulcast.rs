@@ -22,11 +22,29 @@ fn url(server: &Server, what: &str) -> String {
     format!("http://{}/rtc/v1/{what}&app=live&stream=web", server.api_address())
 }
 
-/// What ffmpeg says of a stream after a second of decoding it.
-fn described(url: &str) -> String {
+/// The sizes of a stream's pictures over some seconds, each as often as it comes.
+fn sizes(url: &str, seconds: u32) -> Vec<String> {
     let mut command = std::process::Command::new(Tool::Newest.path());
-    command.args(["-hide_banner", "-nostdin", "-i", url, "-t", "1", "-f", "null", "-"]);
-    String::from_utf8_lossy(&command.output().unwrap().stderr).into_owned()
+    let seconds = seconds.to_string();
+    command.args([
+        "-hide_banner",
+        "-nostdin",
+        "-i",
+        url,
+        "-t",
+        &seconds,
+        "-an",
+        "-vf",
+        "showinfo",
+        "-f",
+        "null",
+        "-",
+    ]);
+    let said = String::from_utf8_lossy(&command.output().unwrap().stderr).into_owned();
+    let pictures =
+        said.lines().filter(|line| line.contains("Parsed_showinfo") && line.contains(" pts_time:"));
+    let size = |line: &str| Some(line.split(" s:").nth(1)?.split(' ').next()?.to_owned());
+    pictures.filter_map(size).collect()
 }
 
 #[test]
@@ -35,8 +53,10 @@ fn players_of_one_layer_get_the_best() {
     let publisher = Rtc::simulcast(&url(&server, "whip/?"), 40, &LAYERS);
     server.wait_until_published("web");
     wait::until("the largest layer over RTMP", LIMIT, || {
-        described(&server.rtmp_url("web")).contains("960x540").then_some(())
+        sizes(&server.rtmp_url("web"), 1).contains(&"960x540".to_owned()).then_some(())
     });
+    let seen = sizes(&server.rtmp_url("web"), 5);
+    assert!(seen.len() > 30 && seen.iter().all(|size| size == "960x540"), "{seen:?}");
     let sent = publisher.finish();
     let layers = sent["layers"].as_array().unwrap();
     let of = |rid: &str| layers.iter().find(|layer| layer["rid"] == rid).unwrap_or(&Value::Null);

@@ -27,6 +27,7 @@ mod query;
 mod reload;
 mod reply;
 mod routes;
+mod rtc;
 mod settings;
 pub mod shapes;
 mod v1;
@@ -34,7 +35,8 @@ mod v1;
 pub use openapi::openapi;
 pub use peer::Peer;
 pub use reload::{Reload, ReloadStep, Reloaded};
-pub use routes::{State, guarded, paths, router};
+pub use routes::{State, paths, router};
+pub use rtc::RtcSessions;
 pub use settings::{Auth, Exporter, RawApiSettings, Settings, VhostSettings};
 
 /// The release of SRS whose interfaces are served; clients compare it.

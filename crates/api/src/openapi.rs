@@ -1,6 +1,6 @@
 //! The OpenAPI document, generated from handlers and shapes.
 
-use crate::v1::{about, clients, clusters, console, machine, raw, streams, tests, vhosts};
+use crate::v1::{about, clients, clusters, console, machine, raw, rtc, streams, tests, vhosts};
 use crate::{index, metrics, shapes};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -28,7 +28,7 @@ use utoipa::{Modify, OpenApi};
         machine::summaries, machine::rusages, machine::self_proc_stats, machine::system_proc_stats, machine::meminfos,
         vhosts::list, vhosts::one, streams::list, streams::one, clients::list, clients::one, clients::kick,
         raw::answer, clusters::answer, tests::requests, tests::errors, tests::redirects, metrics::show,
-        console::answer,
+        console::answer, rtc::sessions,
     ),
     components(schemas(shapes::ApiError, shapes::Refused)),
     modifiers(&Security)

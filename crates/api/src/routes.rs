@@ -2,8 +2,9 @@
 
 use crate::guard::Guard;
 use crate::reload::Reload;
+use crate::rtc::RtcSessions;
 use crate::shapes::Envelope;
-use crate::v1::{about, clients, clusters, console, machine, raw, streams, tests, vhosts};
+use crate::v1::{about, clients, clusters, console, machine, raw, rtc, streams, tests, vhosts};
 use crate::{SERVER, Settings, basic_auth, cors, index, metrics};
 use axum::Router;
 use axum::extract::{OriginalUri, Request};
@@ -14,7 +15,7 @@ use headwater_hub::Hub;
 use headwater_stats::Stats;
 use http::header::{CONTENT_TYPE, LOCATION, SERVER as SERVER_HEADER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, StatusCode};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What the API speaks about.
 #[derive(Debug)]
@@ -26,13 +27,14 @@ pub struct State {
     /// The configuration.
     pub settings: Settings,
     reload: Option<Arc<dyn Reload>>,
+    rtc: OnceLock<Arc<dyn RtcSessions>>,
     guard: Guard,
 }
 
 impl State {
     /// A state for [`router`].
     pub fn new(hub: Arc<Hub>, stats: Arc<Stats>, settings: Settings) -> Arc<State> {
-        Arc::new(State { hub, stats, settings, reload: None, guard: Guard::default() })
+        Arc::new(State { hub, stats, settings, reload: None, rtc: OnceLock::new(), guard: Guard::default() })
     }
 
     /// The same, with a configuration that can be loaded again.
@@ -42,13 +44,29 @@ impl State {
         settings: Settings,
         reload: Arc<dyn Reload>,
     ) -> Arc<State> {
-        Arc::new(State { hub, stats, settings, reload: Some(reload), guard: Guard::default() })
+        Arc::new(State {
+            hub,
+            stats,
+            settings,
+            reload: Some(reload),
+            rtc: OnceLock::new(),
+            guard: Guard::default(),
+        })
     }
 
     /// Who reloads, if `rpc=reload` is allowed to.
     pub(crate) fn reload(&self) -> Option<&Arc<dyn Reload>> {
         let allowed = self.settings.raw_api.enabled && self.settings.raw_api.allow_reload;
         self.reload.as_ref().filter(|_| allowed)
+    }
+
+    /// Tells who knows the WebRTC sessions, once.
+    pub fn set_rtc(&self, sessions: Arc<dyn RtcSessions>) {
+        self.rtc.set(sessions).ok(); // a second one knows no more
+    }
+
+    pub(crate) fn rtc(&self) -> Option<&Arc<dyn RtcSessions>> {
+        self.rtc.get()
     }
 
     pub(crate) fn guard(&self) -> &Guard {
@@ -72,14 +90,6 @@ pub fn router(state: Arc<State>) -> Router {
 /// `/api`, everything below it and `/metrics`, for a port that is shared: merge it into the other's router.
 pub fn paths(state: Arc<State>) -> Router {
     serve(routes(), state)
-}
-
-/// Routes of others that belong to the API: with its authentication, its rules about other web sites and its fields.
-pub fn guarded(routes: Router, state: &Arc<State>) -> Router {
-    routes
-        .layer(from_fn_with_state(state.clone(), basic_auth::layer))
-        .layer(from_fn_with_state(state.clone(), cors::layer))
-        .layer(from_fn(sign))
 }
 
 fn serve(routes: Router<Arc<State>>, state: Arc<State>) -> Router {
@@ -119,6 +129,8 @@ fn v1() -> Router<Arc<State>> {
         .route("/api/v1/clients", any(add_slash))
         .route("/api/v1/clients/", any(clients::all))
         .route("/api/v1/clients/{*id}", any(clients::each))
+        .route("/api/v1/rtc/sessions", any(add_slash))
+        .route("/api/v1/rtc/sessions/", any(rtc::sessions))
         .route("/api/v1/raw", any(raw::answer))
         .route("/api/v1/clusters", any(clusters::answer))
         .route("/api/v1/tests/requests", any(tests::requests))

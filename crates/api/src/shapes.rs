@@ -995,3 +995,109 @@ pub struct Console {
     #[schema(example = 2.0)]
     pub hls_fragment_s: f64,
 }
+
+/// A WebRTC session. Counts are totals since its beginning.
+#[derive(Clone, Debug, Default, serde::Serialize, ToSchema)]
+pub struct RtcSession {
+    /// Id of the client.
+    #[schema(example = "a1b2c3d4")]
+    pub id: String,
+    /// `rtc-publish` or `rtc-play`.
+    #[schema(example = "rtc-play")]
+    pub kind: &'static str,
+    /// `app/stream`.
+    #[schema(example = "live/cam1")]
+    pub stream: String,
+    /// `session` of its URL: whoever opened it finds itself here.
+    #[schema(example = "Jx3k:9fQz")]
+    pub session: String,
+    /// Milliseconds since it was made.
+    pub age_ms: u64,
+    /// `waiting` (nothing came yet), `connecting` (STUN requests came), `connected` or `closed`.
+    #[schema(example = "connected")]
+    pub phase: &'static str,
+    /// Why it failed, in words; null unless it did.
+    #[schema(required = true)]
+    pub reason: Option<String>,
+    /// Addresses that the answer named.
+    #[schema(example = json!(["udp 192.0.2.7:8000"]))]
+    pub candidates: Vec<String>,
+    /// Addresses that STUN requests came from; at most 8.
+    #[schema(example = json!(["udp 198.51.100.2:5000"]))]
+    pub tried: Vec<String>,
+    /// The peer's address of the pair in use; null before there is one.
+    #[schema(required = true, example = "udp 198.51.100.2:5000")]
+    pub remote: Option<String>,
+    /// Profile of SRTP; null before the handshake is through.
+    #[schema(required = true, example = "AEAD_AES_128_GCM")]
+    pub srtp: Option<String>,
+    /// Round trip; null before it is known.
+    #[schema(required = true, example = 34.5)]
+    pub rtt_ms: Option<f64>,
+    /// What the path is thought to carry, in bits a second; of players, null before it is known.
+    #[schema(required = true, example = 2400000)]
+    pub estimate_bps: Option<u64>,
+    /// What a player gets of the pictures: `full`, `referenced` (without pictures that nothing refers to), `keys` (key
+    /// frames alone) or `paused` (sound alone). Null for publishers.
+    #[schema(required = true, example = "full")]
+    pub level: Option<&'static str>,
+    /// The simulcast layer that a player gets, or that is the publisher's stream for players of other protocols; null
+    /// where there are none.
+    #[schema(required = true, example = "h")]
+    pub layer: Option<String>,
+    /// Pictures and sound, each layer of a publisher.
+    pub tracks: Vec<RtcTrack>,
+}
+
+/// One track of a WebRTC session, or one layer of it.
+#[derive(Clone, Debug, Default, serde::Serialize, ToSchema)]
+pub struct RtcTrack {
+    /// Media section.
+    #[schema(example = "0")]
+    pub mid: String,
+    /// Simulcast layer; null where there are none.
+    #[schema(required = true, example = "h")]
+    pub rid: Option<String>,
+    /// `audio` or `video`.
+    #[schema(example = "video")]
+    pub kind: &'static str,
+    /// The codec in use.
+    #[schema(example = "H264")]
+    pub codec: String,
+    /// Packets received, or sent to a player; those sent again included.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Bits a second lately.
+    #[schema(example = 2100000)]
+    pub bitrate_bps: u64,
+    /// Share of packets lost lately, 0 to 1; null before it is known.
+    #[schema(required = true, example = 0.01)]
+    pub loss: Option<f32>,
+    /// Packets that never came, of a publisher; packets reported lost, of a player.
+    pub lost: u64,
+    /// Packets that came late, of a publisher: sent again when asked for, or overtaken on the way. Packets sent again, of
+    /// a player.
+    pub repaired: u64,
+    /// Requests to send packets again (NACK): sent to a publisher, received from a player.
+    pub nacks: u64,
+    /// Requests for a key frame (PLI), likewise.
+    pub plis: u64,
+    /// Requests for a key frame (FIR), likewise.
+    pub firs: u64,
+    /// Interarrival jitter; null before it is known.
+    #[schema(required = true, example = 3.2)]
+    pub jitter_ms: Option<f64>,
+}
+
+/// WebRTC sessions.
+#[derive(Clone, Debug, serde::Serialize, ToSchema)]
+pub struct RtcSessionList {
+    /// Who answers.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+    /// Those that are.
+    pub sessions: Vec<RtcSession>,
+    /// Those that failed lately, oldest first.
+    pub failed: Vec<RtcSession>,
+}

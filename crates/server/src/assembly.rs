@@ -213,13 +213,13 @@ impl Server {
         let rtc = listen_rtc(conf, &workers, &hub, &admission, &stats, control)?;
         let signalling = headwater_webrtc::router(rtc.clone());
         let rest = beside_streams(conf, &api, &hls).merge(signalling.clone());
-        let rtc = signalling.merge(headwater_api::guarded(headwater_webrtc::sessions(rtc), &api));
+        api.set_rtc(Arc::new(crate::rtc::Sessions(rtc)));
         let http = listen_http(
             conf,
             &workers,
             HttpLive::new(hub.clone(), admission, conf.clone(), rest, http3_port(conf)),
         )?;
-        control.block_on(listen_control(conf, api, rtc))?;
+        control.block_on(listen_control(conf, api, signalling))?;
         let console = conf.console.enabled.then(|| conf.console.listen.port);
         let data = std::path::absolute(&conf.data_dir).unwrap_or_else(|_| conf.data_dir.clone());
         let whip = (conf.rtc_server.enabled && conf.http_api.enabled).then_some(conf.http_api.listen.port);

@@ -3,6 +3,7 @@
 //! - `admission`: the one answer to every publish and play
 //! - `assembly`: start-up order, ports, shutdown
 //! - `reload`: a changed configuration while the server runs
+//! - `rtc`: WebRTC sessions in the words of the API
 //! - `http`, `console`, `tls`, `ports`, `log`, `welcome`: what a process needs around its media
 //!
 //! Only this crate knows all gateways and services. It holds no media itself.
@@ -16,6 +17,7 @@ mod http3;
 mod log;
 mod ports;
 mod reload;
+mod rtc;
 mod tls;
 mod welcome;
 

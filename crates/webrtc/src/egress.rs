@@ -297,15 +297,17 @@ impl Egress {
     }
 
     /// What the API shows.
-    pub(crate) fn tell(&self, facts: &mut Facts) {
+    pub(crate) fn tell(&self, now: Instant, facts: &mut Facts) {
         let Some(sender) = &self.sender else { return };
         facts.rtt_ms = sender.rtt().map(|rtt| rtt.as_secs_f64() * 1e3).or(facts.rtt_ms);
         facts.estimate_bps = sender.estimate();
         for lane in [&self.audio, &self.video].into_iter().flatten() {
             let counts = sender.counts(lane.track);
             let track = facts.track(lane.terms.mid.clone(), None);
-            track.packets = counts.packets;
-            track.bytes = counts.bytes;
+            track.clock_rate = lane.terms.clock_rate;
+            track.counted(now, counts.packets, counts.bytes);
+            track.lost = counts.missing;
+            track.repaired = counts.resent;
             track.loss = counts.lost.map(|lost| f32::from(lost) / 256.0);
             track.nacks = counts.nacks;
             track.plis = counts.plis;

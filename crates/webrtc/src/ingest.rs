@@ -7,6 +7,7 @@ use crate::packetlog::{Burst, Packet};
 use crate::red;
 use crate::references::References;
 use crate::source::{Before, Source, clock_rate, format};
+use crate::status::Facts;
 use bytes::Bytes;
 use headwater_conf::VhostRtc;
 use headwater_hub::{Publisher, Session, Stream, Tracks};
@@ -84,6 +85,10 @@ struct Lane {
     /// A key frame is needed, and when one was asked for.
     wanted: bool,
     asked: Option<Instant>,
+    /// Packets that never came, and those that came after later ones.
+    lost: u64,
+    late: u64,
+    newest: Option<u16>,
 }
 
 /// A packet, without what it no longer needs.
@@ -106,11 +111,22 @@ impl Lane {
         (self.wanted || due) && since >= KEY_FRAME_REST
     }
 
+    /// Counts a packet that came after a later one.
+    fn count(&mut self, sequence: u16) {
+        let newest = self.newest.unwrap_or(sequence);
+        if (sequence.wrapping_sub(newest) as i16) < 0 {
+            self.late += 1;
+        } else {
+            self.newest = Some(sequence);
+        }
+    }
+
     /// Takes a packet; of a redundant one, what it brings along fills gaps.
     fn push(&mut self, arrival: Time, packet: &RtpPacket, redundant: bool) {
         let (sequence, timestamp) = (packet.header.sequence_number, packet.header.timestamp);
         let marker = packet.header.marker;
         let payload = Bytes::from_owner(packet.payload.clone());
+        self.count(sequence);
         if !redundant {
             self.reorder.push(arrival, sequence, Arrived { timestamp, marker, payload });
             return;
@@ -178,6 +194,24 @@ impl Ingest {
     pub(crate) fn want_key_frame(&mut self, layer: Option<u8>) {
         let meant = |lane: &&mut Lane| layer.is_none_or(|layer| layer == lane.layer);
         self.lanes.values_mut().filter(meant).for_each(|lane| lane.wanted = true);
+    }
+
+    /// What the API shows beside what the state machine counts.
+    pub(crate) fn tell(&self, facts: &mut Facts) {
+        for lane in self.lanes.values() {
+            let track = facts.track(lane.mid.to_string(), lane.rid.map(|rid| rid.to_string()));
+            track.kind = if lane.is_video() { "video" } else { "audio" };
+            track.codec = format!("{:?}", lane.format.codec());
+            track.clock_rate = clock_rate(lane.format.codec());
+            (track.lost, track.repaired) = (lane.lost, lane.late);
+        }
+        // A section with layers has no packets of its own.
+        let layered: Vec<Mid> =
+            self.lanes.values().filter(|lane| lane.rid.is_some()).map(|lane| lane.mid).collect();
+        facts.tracks.retain(|track| track.rid.is_some() || !layered.iter().any(|mid| **mid == *track.mid));
+        let current =
+            self.lanes.values().find(|lane| lane.is_video() && self.layers.current() == Some(lane.layer));
+        facts.layer = current.and_then(|lane| lane.rid).map(|rid| rid.to_string());
     }
 
     /// Takes an event of the state machine.
@@ -266,6 +300,9 @@ impl Ingest {
             shift: 0,
             wanted: true,
             asked: None,
+            lost: 0,
+            late: 0,
+            newest: None,
         };
         self.lanes.insert(ssrc, lane);
         Ok(true)
@@ -277,7 +314,10 @@ impl Ingest {
             let Some(lane) = self.lanes.get_mut(&ssrc) else { return };
             let (sequence, packet) = match lane.reorder.pop(arrival) {
                 Some(Ordered::Packet(sequence, packet)) => (sequence, packet),
-                Some(Ordered::Lost(..)) => continue,
+                Some(Ordered::Lost(_, count)) => {
+                    lane.lost += count;
+                    continue;
+                }
                 None => return,
             };
             let Arrived { timestamp, marker, payload } = packet;

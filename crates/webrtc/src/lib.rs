@@ -43,7 +43,8 @@ mod tcp;
 #[allow(dead_code, reason = "viewers' layers are chosen by it")]
 mod thinning;
 
-pub use signal::{router, sessions};
+pub use signal::router;
+pub use status::{Facts, Level, Phase, SessionFacts, TrackFacts};
 pub use tcp::{is_packet, serve as serve_tcp};
 
 use headwater_conf::Conf;
@@ -200,8 +201,13 @@ impl WebRtc {
         failed.push_back(status.clone());
     }
 
-    /// Sessions that failed lately, oldest first.
-    fn failures(&self) -> Vec<Arc<Status>> {
-        self.failed.lock().iter().cloned().collect()
+    /// The sessions that are.
+    pub fn sessions(&self) -> Vec<SessionFacts> {
+        self.registry.statuses().iter().map(|status| status.tell()).collect()
+    }
+
+    /// Sessions that failed lately, oldest first; at most 64.
+    pub fn failures(&self) -> Vec<SessionFacts> {
+        self.failed.lock().iter().map(|status| status.tell()).collect()
     }
 }

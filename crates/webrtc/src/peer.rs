@@ -178,7 +178,7 @@ impl Peer {
         match event {
             Event::IceConnectionStateChange(state) => self.ice(state),
             Event::PeerStats(stats) => self.path(&stats),
-            Event::MediaIngressStats(stats) => self.status.update(|facts| received(facts, &stats)),
+            Event::MediaIngressStats(stats) => self.received(&stats),
             event => {
                 if let Role::Publish(ingest) = &mut self.role {
                     ingest.take(&mut self.engine, &mut self.outbox, now, event)?;
@@ -201,13 +201,21 @@ impl Peer {
         });
     }
 
+    fn received(&mut self, stats: &MediaIngressStats) {
+        let Role::Publish(ingest) = &self.role else { return };
+        self.status.update(|facts| {
+            received(facts, stats);
+            ingest.tell(facts);
+        });
+    }
+
     /// Brings a viewer's status up to date.
-    pub(crate) fn tell(&self) {
+    pub(crate) fn tell(&self, now: Instant) {
         if let Role::Play(egress) = &self.role {
             self.status.update(|facts| {
                 facts.remote =
                     self.route().map(|way| format!("{} {}", protocol_name(way.protocol()), way.peer()));
-                egress.tell(facts);
+                egress.tell(now, facts);
             });
         }
     }
@@ -224,8 +232,7 @@ fn is_same(one: Protocol, other: Protocol) -> bool {
 
 fn received(facts: &mut Facts, stats: &MediaIngressStats) {
     let track = facts.track(stats.mid.to_string(), stats.rid.map(|rid| rid.to_string()));
-    track.packets = stats.packets;
-    track.bytes = stats.bytes;
+    track.counted(stats.timestamp, stats.packets, stats.bytes);
     track.loss = stats.loss;
     track.nacks = stats.nacks;
     track.plis = stats.plis;

@@ -298,6 +298,8 @@ impl Port {
             Event::Connected => {
                 peer.connected();
                 let keys = peer.engine.take_keys();
+                let profile = keys.as_ref().map(|keys| crate::srtp::name(keys.profile));
+                peer.status.update(|facts| facts.srtp = profile);
                 match &mut peer.role {
                     Role::Publish(_) => peer.publish(&self.gateway)?,
                     Role::Play(egress) => {
@@ -479,7 +481,7 @@ impl Port {
             let reason = peer.silence();
             self.end(key, Some(&reason));
         }
-        self.peers.iter().for_each(|(_, peer)| peer.tell());
+        self.peers.iter().for_each(|(_, peer)| peer.tell(now));
         if self.worker == 0 {
             let late = self.gateway.registry.sweep(now);
             late.iter().for_each(|status| self.gateway.remember(status));

@@ -70,6 +70,8 @@ pub(crate) struct Counts {
     pub(crate) firs: u64,
     /// Share of packets lost, in 256ths, by the last report.
     pub(crate) lost: Option<u8>,
+    /// Packets reported lost altogether.
+    pub(crate) missing: u64,
     /// Interarrival jitter in ticks, by the last report.
     pub(crate) jitter: Option<u32>,
 }
@@ -301,6 +303,7 @@ impl Sender {
         let Some(track) = self.of(block.ssrc) else { return };
         track.bound = true;
         track.counts.lost = Some(block.fraction_lost);
+        track.counts.missing = u64::try_from(block.lost).unwrap_or(0); // below zero with duplicates
         track.counts.jitter = Some(block.jitter);
         self.estimator.report(now, block.fraction_lost, self.rtt);
     }

@@ -36,16 +36,6 @@ pub fn router(gateway: Arc<WebRtc>) -> Router {
         .with_state(gateway)
 }
 
-/// `/api/v1/rtc/sessions/`: the sessions that are, and those that failed lately with the reason. For the ports of the
-/// API, behind whatever guards it.
-pub fn sessions(gateway: Arc<WebRtc>) -> Router {
-    let list = || any(json::sessions);
-    Router::new()
-        .route("/api/v1/rtc/sessions", list())
-        .route("/api/v1/rtc/sessions/", list())
-        .with_state(gateway)
-}
-
 /// A query's parameters, decoded; a later one of the same name does not count.
 pub(crate) struct Query(Vec<(String, String)>);
 

@@ -71,6 +71,16 @@ impl fmt::Debug for Opener {
     }
 }
 
+/// A profile's registered name (RFC 5764 4.1.2, RFC 7714 14.2).
+pub(crate) fn name(profile: SrtpProfile) -> &'static str {
+    match profile {
+        SrtpProfile::AES128_CM_SHA1_80 => "AES_CM_128_HMAC_SHA1_80",
+        SrtpProfile::AEAD_AES_128_GCM => "AEAD_AES_128_GCM",
+        SrtpProfile::AEAD_AES_256_GCM => "AEAD_AES_256_GCM",
+        _ => "other",
+    }
+}
+
 /// Both directions of a session. `None` for a profile that nobody negotiates here.
 pub(crate) fn pair(keys: &Keys) -> Option<(Sealer, Opener)> {
     let (own, theirs) = (Master::of(keys, keys.active)?, Master::of(keys, !keys.active)?);

@@ -6,7 +6,6 @@
 //! that going up is a trial: the estimate must not fall meanwhile, and must reach the new rate within the trial.
 
 use crate::meter::{LAYERS_MAX, LayerRates, Rates};
-use serde::Serialize;
 use std::time::{Duration, Instant};
 
 /// How long a rung is kept before the next one is tried, at first and at most.
@@ -28,9 +27,8 @@ const ANSWER: f64 = 0.9;
 const WORTH: f64 = 0.9;
 
 /// What is sent of a layer's pictures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Level {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
     /// All.
     #[default]
     Full,

@@ -7,6 +7,7 @@ pub(crate) mod console;
 pub(crate) mod machine;
 pub(crate) mod page;
 pub(crate) mod raw;
+pub(crate) mod rtc;
 pub(crate) mod streams;
 pub(crate) mod tests;
 pub(crate) mod vhosts;

@@ -4,14 +4,13 @@ use super::whip::peer;
 use super::{Query, read, reply, with_token};
 use crate::WebRtc;
 use crate::negotiate::Wish;
-use crate::status::{Facts, Status};
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use headwater_hub::Action;
 use headwater_web::{host, without_port};
 use http::Method;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -133,40 +132,6 @@ impl StreamUrl<'_> {
         let (app, stream) = path.rsplit_once('/')?;
         let whole = !app.is_empty() && !stream.is_empty();
         whole.then_some(StreamUrl { host: without_port(host), app, stream, query })
-    }
-}
-
-/// One session, as the list shows it.
-#[derive(Serialize)]
-struct Shown<'a> {
-    id: String,
-    kind: &'static str,
-    stream: &'a str,
-    session: &'a str,
-    age_ms: u64,
-    candidates: &'a [String],
-    #[serde(flatten)]
-    facts: Facts,
-}
-
-/// Sessions that are, and those that failed lately with the reason.
-pub(super) async fn sessions(State(gateway): State<Arc<WebRtc>>) -> Response {
-    let (live, failed) = (gateway.registry.statuses(), gateway.failures());
-    let shown = |statuses: &[Arc<Status>]| -> Vec<serde_json::Value> {
-        statuses.iter().map(|status| json!(show(status))).collect()
-    };
-    Json(json!({"code": 0, "sessions": shown(&live), "failed": shown(&failed)})).into_response()
-}
-
-fn show(status: &Status) -> Shown<'_> {
-    Shown {
-        id: status.id.to_string(),
-        kind: status.kind,
-        stream: &status.stream,
-        session: &status.name,
-        age_ms: u64::try_from(status.age().as_millis()).unwrap_or(u64::MAX),
-        candidates: &status.candidates,
-        facts: status.facts(),
     }
 }
 
