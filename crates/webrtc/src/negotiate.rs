@@ -27,10 +27,6 @@ use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-/// Packets kept for viewers who ask again, a viewer; a second of 5 Mb/s. They are shared with the stream's log, so
-/// that each costs its place alone.
-const RESEND_MAX: usize = 512;
-
 /// SRS's numbers (srs-interfaces 3.12).
 pub(crate) mod code {
     /// The offer cannot be read or has nothing in common with us.
@@ -430,7 +426,7 @@ impl Peer {
         let terms = match &self.role {
             Role::Play(_) => {
                 let resend = !kind.is_audio() && accepted.iter().any(PayloadParams::fb_nack);
-                self.terms(mid, if resend { RESEND_MAX } else { 0 }, extensions)
+                self.terms(mid, resend, extensions)
             }
             Role::Publish(_) => None,
         };
@@ -445,7 +441,7 @@ impl Peer {
     }
 
     /// What was agreed on for a section that a viewer receives.
-    fn terms(&mut self, mid: Mid, resend: usize, extensions: Extensions) -> Option<TrackTerms> {
+    fn terms(&mut self, mid: Mid, resend: bool, extensions: Extensions) -> Option<TrackTerms> {
         let sources = self.engine.change(&mut self.outbox, |rtc| {
             let mut api = rtc.direct_api();
             api.stream_tx_by_mid(mid, None).map(|stream| (*stream.ssrc(), stream.rtx().map(|ssrc| *ssrc)))
