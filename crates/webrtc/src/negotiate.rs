@@ -5,6 +5,7 @@ use crate::answer::{self, candidate_lines, dress};
 use crate::candidates::{Asked, places};
 use crate::egress::{Egress, codec};
 use crate::engine::{Engine, Outbox};
+use crate::former::Former;
 use crate::ingest::Ingest;
 use crate::keys;
 use crate::offer::{self, attribute, preferred};
@@ -122,6 +123,9 @@ impl WebRtc {
             return Err(Refused::Offer(reason.into()));
         }
         offer::check(&wish.offer, wish.action).map_err(Refused::Offer)?;
+        if self.registry.count() >= self.conf.max_connections as usize {
+            return Err(Refused::Overload("there are as many sessions as max_connections allows"));
+        }
         if let Some(reason) = self.registry.full(wish.peer) {
             return Err(Refused::Overload(reason));
         }
@@ -452,6 +456,7 @@ impl Peer {
 
     /// Begins ICE anew with the peer's new credentials.
     fn restart(&mut self, ufrag: &str, password: &str) -> Restarted {
+        self.former = Some(Former::new(self.engine.credentials(), Instant::now()));
         let ours = IceCreds::new();
         let theirs = IceCreds { ufrag: ufrag.to_owned(), pass: password.to_owned() };
         let changed = self.engine.change(&mut self.outbox, |rtc| {

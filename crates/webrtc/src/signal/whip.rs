@@ -42,8 +42,9 @@ async fn post(gateway: &WebRtc, query: &Query, request: Request) -> Response {
     if !accepts_sdp(&parts.headers) {
         return text(StatusCode::NOT_ACCEPTABLE, "the answer is application/sdp, which Accept leaves out");
     }
-    let Some(offer) = read(body).await else {
-        return text(StatusCode::PAYLOAD_TOO_LARGE, "the offer is longer than 64 KiB or no text");
+    let offer = match read(body).await {
+        Ok(offer) => offer,
+        Err(unread) => return reply::unread(unread),
     };
     let credentials = query.get("ice-ufrag").zip(query.get("ice-pwd"));
     if credentials.is_some_and(|(ufrag, password)| !chosen(ufrag, password)) {
