@@ -20,7 +20,9 @@ const METHODS: &str = "OPTIONS, POST";
 /// its `session` and `token`.
 pub(super) async fn answer(State(gateway): State<Arc<WebRtc>>, request: Request) -> Response {
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    if let Some(url) = session::Url::parse(&query) {
+    // An endpoint's address may have parameters of the same names.
+    let posted = *request.method() == Method::POST && query.get("action") != Some("delete");
+    if let Some(url) = session::Url::parse(&query).filter(|_| !posted) {
         return session::answer(&gateway, url, request).await;
     }
     match *request.method() {
