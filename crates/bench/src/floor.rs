@@ -3,6 +3,7 @@
 //! The measured half runs in a process of its own, so that its CPU time can be told from the other half's. What the
 //! kernel does for the receiver lands partly on the sender; that is so for every server measured here.
 
+mod datagrams;
 mod receiver;
 mod sender;
 
@@ -15,6 +16,8 @@ use crate::process::ProcessError;
 use crate::publish::{self, Published, StreamArgs};
 use crate::report::Failures;
 use crate::rtmp::Client;
+use crate::synthetic::Shape;
+use crate::webrtc::cost::{PacketCost, Spent};
 use crate::{open_files, report, target};
 use serde::Serialize;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -23,7 +26,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// Measure bare `send` or `recv` calls: the least that playing or publishing can cost on this machine.
@@ -43,6 +46,9 @@ pub(crate) struct Args {
     /// Receive from publishers, by epoll, instead of sending to players.
     #[arg(long)]
     pub(crate) receive: bool,
+    /// Send a WebRTC stream's datagrams, joined by GSO, instead of bytes over TCP.
+    #[arg(long, conflicts_with = "receive")]
+    pub(crate) datagrams: bool,
     /// Be the measured half: print the port, wait for the connections, work until standard input closes.
     #[arg(long, hide = true)]
     pub(crate) serve: bool,
@@ -61,6 +67,8 @@ pub(crate) enum FloorError {
     #[error("sending or receiving: {0}")]
     Work(io::Error),
     #[error(transparent)]
+    Datagrams(#[from] datagrams::DatagramError),
+    #[error(transparent)]
     Process(#[from] ProcessError),
 }
 
@@ -70,6 +78,18 @@ pub(crate) struct Floor {
     pub(crate) batch_ms: u64,
     pub(crate) delivery: Delivery,
     pub(crate) cost: Option<Cost>,
+}
+
+/// What the floor of datagrams cost.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Datagrams {
+    pub(crate) viewers: usize,
+    pub(crate) packets: u64,
+    pub(crate) packets_per_second: f64,
+    /// What the sending half spent.
+    pub(crate) cost: Option<PacketCost>,
+    /// What the receiving half spent.
+    pub(crate) own: Option<PacketCost>,
 }
 
 pub(crate) async fn run(args: &Args) -> Result<Floor, FloorError> {
@@ -102,11 +122,35 @@ pub(crate) async fn run_receive(args: &Args, stream: &StreamArgs) -> Result<Publ
     Ok(publish::measure(&broadcast, watch, args.window, (args.players, Failures::default())).await?)
 }
 
+/// Datagrams without encryption, to sockets that only count them.
+pub(crate) async fn run_datagrams(args: &Args) -> Result<Datagrams, FloorError> {
+    open_files::allow(args.players as u64)?;
+    let half = Half::start(args)?;
+    let counted = datagrams::count(half.address, args.players).map_err(FloorError::Connect)?;
+    let mut spent = Spent::before(Some(half.child.id()))?;
+    tokio::time::sleep(args.window.warm_up()).await;
+    let before = counted.now();
+    spent.begin()?;
+    let start = Instant::now();
+    tokio::time::sleep(args.window.length()).await;
+    let (packets, bytes) = counted.since(before);
+    let packets_per_second = packets as f64 / start.elapsed().as_secs_f64();
+    let (cost, own) = spent.end(packets, bytes, args.players)?;
+    Ok(Datagrams { viewers: args.players, packets, packets_per_second, cost, own })
+}
+
+fn shape(args: &Args) -> Shape {
+    StreamArgs::usual(args.bitrate).shape().with_opus()
+}
+
 /// The measured half, in this process.
 pub(crate) fn serve(args: &Args) -> Result<(), FloorError> {
     open_files::allow(args.players as u64)?;
-    let listener = listen().map_err(FloorError::Work)?;
     let stop = stop_with_input();
+    if args.datagrams {
+        return Ok(datagrams::serve(args.players, shape(args), &stop)?);
+    }
+    let listener = listen().map_err(FloorError::Work)?;
     if args.receive {
         return receiver::receive(&listener, args.players, &stop).map(drop).map_err(FloorError::Work);
     }
@@ -157,6 +201,7 @@ impl Half {
         let child = Command::new(program)
             .args(["bench", "floor", "--serve", "--batch", &args.batch.to_string()])
             .args(args.receive.then_some("--receive"))
+            .args(args.datagrams.then_some("--datagrams"))
             .args(["--players", &args.players.to_string(), "--bitrate", &args.bitrate.0.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -190,5 +235,14 @@ impl report::Tell for Floor {
         out.line("batch", format!("{} ms", self.batch_ms));
         report::delivery(out, &self.delivery);
         report::cost(out, self.cost.as_ref());
+    }
+}
+
+impl report::Tell for Datagrams {
+    fn tell(&self, out: &mut report::Lines) {
+        out.line("viewers", self.viewers.to_string());
+        out.line("received", format!("{} packets, {:.0} packets/s", self.packets, self.packets_per_second));
+        self.cost.iter().for_each(|cost| cost.tell_server(out));
+        self.own.iter().for_each(|own| own.tell_own(out));
     }
 }

@@ -29,6 +29,15 @@ pub(crate) fn get(host: &str, path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: headwater-bench\r\nAccept: */*\r\n\r\n")
 }
 
+/// A request that brings `body` along.
+pub(crate) fn post(host: &str, path: &str, kind: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: headwater-bench\r\nContent-Type: {kind}\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
 /// A request that turns the connection into a WebSocket (RFC 6455 4.1).
 pub(crate) fn upgrade(host: &str, path: &str) -> String {
     format!(

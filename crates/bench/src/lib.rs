@@ -31,12 +31,14 @@ mod summary;
 mod synthetic;
 mod table;
 mod target;
+mod webrtc;
 
 use clap::Parser;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use target::Protocol;
 
 /// Loads a live-video server and reports what it delivered and what that cost.
 #[derive(Debug, Parser)]
@@ -85,6 +87,12 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 async fn dispatch(cli: &Cli) -> Result<(), Box<dyn Error>> {
     match &cli.command {
+        Command::Publish(args) if args.url.protocol == Protocol::Whip => {
+            report::print(&webrtc::publish::run(args).await?, cli.json)?;
+        }
+        Command::Play(args) if args.url.protocol == Protocol::Whep => {
+            report::print(&webrtc::play::run(args).await?, cli.json)?;
+        }
         Command::Publish(args) => report::print(&publish::run(args).await?, cli.json)?,
         Command::Play(args) => report::print(&play::run(args).await?, cli.json)?,
         Command::Segments(args) => report::print(&segments::run(args).await?, cli.json)?,
@@ -95,6 +103,9 @@ async fn dispatch(cli: &Cli) -> Result<(), Box<dyn Error>> {
         Command::Floor(args) if args.receive => {
             let stream = publish::StreamArgs::usual(args.bitrate);
             report::print(&floor::run_receive(args, &stream).await?, cli.json)?;
+        }
+        Command::Floor(args) if args.datagrams => {
+            report::print(&floor::run_datagrams(args).await?, cli.json)?
         }
         Command::Floor(args) => report::print(&floor::run(args).await?, cli.json)?,
     }

@@ -35,7 +35,8 @@ const HLS_EDGE: Duration = Duration::from_secs(10);
 /// Play a stream many times over.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What to play: rtmp://…, http://….flv, http://….ts, ws://….flv or http://….m3u8; `{}` stands for a stream's number.
+    /// What to play: rtmp://…, http://….flv, http://….ts, ws://….flv, http://….m3u8 or http://…/rtc/v1/whep/?app=…&stream=…;
+    /// `{}` stands for a stream's number.
     pub(crate) url: Target,
     /// Players.
     #[arg(long, default_value_t = 100)]
@@ -131,7 +132,7 @@ impl Args {
         Measure { window: self.window.length(), bitrate: self.bitrate.map(|bitrate| bitrate.0), edge }
     }
 
-    fn target(&self, index: usize) -> Target {
+    pub(crate) fn target(&self, index: usize) -> Target {
         self.url.numbered(index % self.streams.max(1))
     }
 }

@@ -6,7 +6,7 @@ use crate::options::{Bitrate, Remote, Window};
 use crate::process::ProcessError;
 use crate::report::{self, Failures};
 use crate::rtmp::{Client, RtmpError};
-use crate::synthetic::Shape;
+use crate::synthetic::{Shape, Sound};
 use crate::target::{Protocol, Target, TargetError};
 use crate::{dial, open_files};
 use serde::Serialize;
@@ -21,7 +21,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// Publish made-up streams in real time.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where to publish: rtmp://host/app/name; `{}` stands for a stream's number and is needed for more than one.
+    /// Where to publish: rtmp://host/app/name or http://host/rtc/v1/whip/?app=…&stream=…; `{}` stands for a stream's
+    /// number and is needed for more than one.
     pub(crate) url: Target,
     /// Publishers.
     #[arg(long, default_value_t = 1)]
@@ -62,7 +63,7 @@ impl StreamArgs {
 
     pub(crate) fn shape(&self) -> Shape {
         let gop = (self.gop * f64::from(self.fps)).round().clamp(1.0, 100_000.0) as u32;
-        Shape { bitrate: self.bitrate.0, fps: self.fps, gop }
+        Shape { bitrate: self.bitrate.0, fps: self.fps, gop, sound: Sound::Aac }
     }
 }
 
@@ -191,7 +192,7 @@ mod tests {
     #[test]
     fn the_usual_stream_is_the_default() {
         let args = parse(&["rtmp://127.0.0.1/live/a"]);
-        assert_eq!(args.stream.shape(), Shape { bitrate: 2_100_000, fps: 25, gop: 50 });
+        assert_eq!(args.stream.shape(), Shape { bitrate: 2_100_000, fps: 25, gop: 50, sound: Sound::Aac });
         assert!(check(&args).is_ok());
     }
 

@@ -140,7 +140,7 @@ mod tests {
     use crate::mark;
     use crate::play::Player;
     use crate::publish::publish;
-    use crate::synthetic::{Piece, Shape};
+    use crate::synthetic::{Piece, Shape, Sound};
     use bytes::BytesMut;
     use headwater_media::{Kind, Track};
     use headwater_rtmp_proto::{Event, Output, ServerOptions, ServerSession, write_frame};
@@ -148,7 +148,7 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio::sync::mpsc;
 
-    const SHAPE: Shape = Shape { bitrate: 800_000, fps: 25, gop: 50 };
+    const SHAPE: Shape = Shape { bitrate: 800_000, fps: 25, gop: 50, sound: Sound::Aac };
 
     /// What a server does with a request.
     #[derive(Clone, Copy)]

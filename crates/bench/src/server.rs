@@ -148,22 +148,24 @@ impl Server {
         })?;
         let Ports { rtmp, http, api } = ports;
         let mut server = Server { child, name, rtmp, http, api, started_in: Duration::ZERO, folder };
-        server.wait_until_it_listens(begun)?;
+        server.wait_for(rtmp)?;
+        server.started_in = begun.elapsed();
         Ok(server)
     }
 
-    fn wait_until_it_listens(&mut self, begun: Instant) -> Result<(), ServerError> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.rtmp));
+    /// Waits until it listens on `port`.
+    pub(crate) fn wait_for(&mut self, port: u16) -> Result<(), ServerError> {
+        let begun = Instant::now();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         while TcpStream::connect(address).is_err() {
             if self.child.try_wait().map_err(prepare(self.name))?.is_some() {
                 return Err(ServerError::Ended { name: self.name, said: self.said() });
             }
             if begun.elapsed() > START_TIMEOUT {
-                return Err(ServerError::Silent { name: self.name, port: self.rtmp, said: self.said() });
+                return Err(ServerError::Silent { name: self.name, port, said: self.said() });
             }
             thread::sleep(POLL);
         }
-        self.started_in = begun.elapsed();
         Ok(())
     }
 

@@ -12,6 +12,12 @@ impl Samples {
         self.0.push(sample);
     }
 
+    /// The samples that were added since `before`, an earlier clone, was made.
+    pub(crate) fn since(mut self, before: &Samples) -> Samples {
+        self.0.drain(..before.0.len().min(self.0.len()));
+        self
+    }
+
     pub(crate) fn merge(&mut self, other: Samples) {
         self.0.extend(other.0);
     }

@@ -1,11 +1,12 @@
-//! A made-up stream that servers take for real: H.264 and AAC with true decoder configurations, and pictures and
+//! A made-up stream that servers take for real: H.264 with AAC or Opus, true decoder configurations, and pictures and
 //! sound of the right sizes and rates with nothing in them.
 //!
-//! Nothing here can be decoded into a picture. Every picture has room for a [`mark`](crate::mark).
+//! Nothing here can be decoded into a picture; the sound is silence in large frames. Every picture has room for a [`mark`](crate::mark).
 
 use crate::mark;
 use bytes::Bytes;
 use headwater_media::{Codec, CodecTag, Frame, Kind, Time, Track};
+use std::iter;
 use std::time::Duration;
 
 /// AVCDecoderConfigurationRecord (ISO/IEC 14496-15 5.3.3.1).
@@ -28,11 +29,10 @@ const SLICE: [u8; 3] = [0x41, 0x9A, 0x02];
 /// Where the mark stands in a picture: after the NAL unit's length and first bytes.
 const MARK_AT: usize = 4 + IDR.len();
 
-/// Sound takes this much of the stream's bit rate, at most a fifth of it.
-const AUDIO_BITS: u64 = 128_000;
-/// An AAC frame is 1,024 samples.
-const AAC_FRAME: u64 = 1024;
-const AAC_RATE: u64 = 44_100;
+/// Sound takes at most this part of the stream's bit rate.
+const SOUND_PART: u64 = 5;
+/// The first byte of a packet of Opus (RFC 6716 3.1): CELT, full band, 20 ms, stereo, one frame.
+const OPUS_TOC: u8 = 0xFC;
 /// A key picture is this many times as large as another.
 const KEY_WEIGHT: u64 = 5;
 
@@ -45,6 +45,42 @@ pub(crate) struct Shape {
     pub(crate) fps: u32,
     /// Pictures from one key picture to the next.
     pub(crate) gop: u32,
+    pub(crate) sound: Sound,
+}
+
+/// How a stream's sound is coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sound {
+    /// 128 kb/s, frames of 1,024 samples at 44.1 kHz: what RTMP carries.
+    Aac,
+    /// 48 kb/s, packets of 20 ms: what WebRTC carries.
+    Opus,
+}
+
+impl Sound {
+    /// Bits a second, if the stream has room for them.
+    fn bits(self) -> u64 {
+        match self {
+            Sound::Aac => 128_000,
+            Sound::Opus => 48_000,
+        }
+    }
+
+    /// Samples of a frame.
+    fn frame(self) -> u64 {
+        match self {
+            Sound::Aac => 1024,
+            Sound::Opus => 960,
+        }
+    }
+
+    /// Samples a second.
+    fn rate(self) -> u64 {
+        match self {
+            Sound::Aac => 44_100,
+            Sound::Opus => 48_000,
+        }
+    }
 }
 
 /// What is due at a moment of a stream.
@@ -56,7 +92,12 @@ pub(crate) enum Piece {
 }
 
 impl Shape {
-    /// The decoder configurations that come first.
+    /// The same with Opus.
+    pub(crate) fn with_opus(self) -> Shape {
+        Shape { sound: Sound::Opus, ..self }
+    }
+
+    /// The decoder configurations of pictures and of AAC, which come first.
     pub(crate) fn configs(self) -> [Frame; 2] {
         let video = Bytes::from_static(AVC_CONFIG);
         let audio = Bytes::from_static(AAC_CONFIG);
@@ -71,18 +112,32 @@ impl Shape {
         match piece {
             Piece::KeyPicture => picture(Kind::Key, IDR, self.picture_len() * KEY_WEIGHT),
             Piece::Picture => picture(Kind::Inter, SLICE, self.picture_len()),
-            Piece::Sound => frame(Track::Audio, Codec::Aac, Kind::Key, filler(self.sound_len()).into()),
+            Piece::Sound => self.sound_sample(),
         }
+    }
+
+    fn sound_sample(self) -> Frame {
+        let len = self.sound_len();
+        let (codec, payload) = match self.sound {
+            Sound::Aac => (Codec::Aac, silence(len)),
+            Sound::Opus => (Codec::Opus, iter::once(OPUS_TOC).chain(filler(len - 1)).collect()),
+        };
+        frame(Track::Audio, codec, Kind::Key, payload.into())
+    }
+
+    /// Bits of sound a second.
+    fn sound_bits(self) -> u64 {
+        self.sound.bits().min(self.bitrate / SOUND_PART)
     }
 
     /// Bytes of one piece of sound.
     fn sound_len(self) -> u64 {
-        (AUDIO_BITS.min(self.bitrate / 5) * AAC_FRAME / AAC_RATE / 8).max(8)
+        (self.sound_bits() * self.sound.frame() / self.sound.rate() / 8).max(8)
     }
 
     /// Bytes of a picture that is not a key picture.
     fn picture_len(self) -> u64 {
-        let sound = AUDIO_BITS.min(self.bitrate / 5);
+        let sound = self.sound_bits();
         let gop = u64::from(self.gop.max(1));
         let a_gop = (self.bitrate - sound) / 8 * gop / u64::from(self.fps.max(1));
         a_gop / (gop - 1 + KEY_WEIGHT)
@@ -92,7 +147,7 @@ impl Shape {
     pub(crate) fn payload_rate(self) -> f64 {
         let gop = f64::from(self.gop.max(1));
         let picture = self.picture_len() as f64 * (gop - 1.0 + KEY_WEIGHT as f64) / gop * f64::from(self.fps);
-        picture + self.sound_len() as f64 * AAC_RATE as f64 / AAC_FRAME as f64
+        picture + self.sound_len() as f64 * self.sound.rate() as f64 / self.sound.frame() as f64
     }
 }
 
@@ -119,7 +174,8 @@ impl Timeline {
     }
 
     fn sound_due(&self) -> Duration {
-        Duration::from_micros(self.sounds * AAC_FRAME * 1_000_000 / AAC_RATE)
+        let sound = self.shape.sound;
+        Duration::from_micros(self.sounds * sound.frame() * 1_000_000 / sound.rate())
     }
 }
 
@@ -146,6 +202,58 @@ fn picture(kind: Kind, start: [u8; 3], len: u64) -> Frame {
     frame(Track::Video, Codec::H264, kind, payload.into())
 }
 
+/// A frame of AAC of `len` bytes: two silent channels, and fill elements (ISO/IEC 14496-3 4.4.2.1).
+fn silence(len: u64) -> Vec<u8> {
+    let mut bits = Bits::default();
+    bits.put(3, 1); // channel pair element
+    bits.put(4, 0); // its number
+    bits.put(1, 1); // one window for both channels
+    bits.put(1 + 2 + 1 + 6 + 1, 0); // one long window, no bands, no prediction
+    bits.put(2, 0); // no mid/side stereo
+    for _ in 0..2 {
+        bits.put(8, 0); // gain
+        bits.put(3, 0); // neither pulses nor noise shaping nor gain control
+    }
+    let room = (len * 8).saturating_sub(3);
+    while let Some(left) = room.checked_sub(bits.len() + 7) {
+        bits.put(3, 6); // fill element
+        // counts from 15 on have eight bits more
+        let count = if left >= 8 + 15 * 8 { ((left - 8) / 8).min(15 + 254) } else { (left / 8).min(14) };
+        bits.put(4, count.min(15));
+        if count >= 15 {
+            bits.put(8, count - 14);
+        }
+        (0..count).for_each(|at| bits.put(8, if at == 0 { 0 } else { 0xA5 }));
+    }
+    bits.put(3, 7); // end
+    bits.bytes(len)
+}
+
+/// Bits, first the highest of each byte.
+#[derive(Default)]
+struct Bits(Vec<bool>);
+
+impl Bits {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn put(&mut self, count: u32, value: u64) {
+        self.0.extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
+    }
+
+    /// All bits, padded with zeros to `len` bytes.
+    fn bytes(&self, len: u64) -> Vec<u8> {
+        let mut bytes: Vec<u8> = self
+            .0
+            .chunks(8)
+            .map(|bits| (0..8).fold(0, |byte, at| byte << 1 | u8::from(bits.get(at) == Some(&true))))
+            .collect();
+        bytes.resize(len as usize, 0);
+        bytes
+    }
+}
+
 /// Bytes without zeros, so that no start code can come about.
 fn filler(len: u64) -> Vec<u8> {
     (0..len).map(|i| 0x80 | (i.wrapping_mul(31) >> 3) as u8).collect()
@@ -159,7 +267,7 @@ fn frame(track: Track, codec: Codec, kind: Kind, payload: Bytes) -> Frame {
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape { bitrate: 2_100_000, fps: 25, gop: 50 };
+    const SHAPE: Shape = Shape { bitrate: 2_100_000, fps: 25, gop: 50, sound: Sound::Aac };
 
     #[test]
     fn ten_seconds_hold_the_right_pieces_and_bytes() {
@@ -193,8 +301,17 @@ mod tests {
     }
 
     #[test]
+    fn sound_is_as_long_as_it_is_to_be() {
+        for len in 8..700 {
+            let frame = silence(len);
+            assert_eq!(frame.len() as u64, len);
+            assert_eq!(frame[0], 0b0010_0001, "{len}: a channel pair with one window for both");
+        }
+    }
+
+    #[test]
     fn the_smallest_stream_still_has_whole_pictures() {
-        let tiny = Shape { bitrate: 1, fps: 1, gop: 1 };
+        let tiny = Shape { bitrate: 1, fps: 1, gop: 1, sound: Sound::Aac };
         assert!(mark::decode(&tiny.sample(Piece::Picture).payload).is_some());
         assert!(!tiny.sample(Piece::Sound).payload.is_empty());
     }

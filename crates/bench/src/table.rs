@@ -7,6 +7,7 @@ mod machine;
 mod markdown;
 mod row;
 mod verdict;
+mod webrtc;
 
 use crate::broadcast::Broadcast;
 use crate::connect::{self, ConnectError, Connected};
@@ -20,6 +21,8 @@ use crate::rtmp::RtmpError;
 use crate::segments::{self, Fetched, SegmentsError};
 use crate::server::{Server, ServerError, Setup};
 use crate::target::TargetError;
+use crate::webrtc::play::WatchError;
+use crate::webrtc::publish::SendError;
 use machine::Machine;
 use row::Row;
 use serde::Serialize;
@@ -64,9 +67,10 @@ pub(crate) enum Work {
     Latency,
     Start,
     Connects,
+    Webrtc,
 }
 
-const ALL: [Work; 9] = [
+const ALL: [Work; 10] = [
     Work::Floor,
     Work::RtmpPlay,
     Work::FlvPlay,
@@ -76,6 +80,7 @@ const ALL: [Work; 9] = [
     Work::Latency,
     Work::Start,
     Work::Connects,
+    Work::Webrtc,
 ];
 /// Ways that are compared with the first of them, in the order they are measured: there and back, so that a clock
 /// that drifts is the same for all.
@@ -110,6 +115,10 @@ enum StepError {
     Segments(#[from] SegmentsError),
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    #[error(transparent)]
+    Send(#[from] SendError),
     #[error("handing over a connection: {0}")]
     HandOver(#[from] io::Error),
 }
@@ -220,6 +229,7 @@ impl Bench {
             Work::Latency => self.latency_and_first_frame().await,
             Work::Start => self.start(),
             Work::Connects => self.connects().await,
+            Work::Webrtc => self.webrtc().await,
         }
     }
 
@@ -239,8 +249,15 @@ impl Bench {
 
     async fn floor(&self, batch: u64) -> Result<Floor, StepError> {
         let (players, window) = (self.scale.players, self.scale.window);
-        let args =
-            floor::Args { players, bitrate: Bitrate(BITRATE), batch, window, receive: false, serve: false };
+        let args = floor::Args {
+            players,
+            bitrate: Bitrate(BITRATE),
+            batch,
+            window,
+            receive: false,
+            datagrams: false,
+            serve: false,
+        };
         Ok(floor::run(&args).await?)
     }
 
@@ -407,7 +424,8 @@ impl Bench {
         let work = format!("bare receives from {} publishers", self.scale.publishers);
         say(&work, "floor");
         let (players, window, bitrate) = (self.scale.publishers, self.scale.window, Bitrate(BITRATE));
-        let args = floor::Args { players, bitrate, batch: 0, window, receive: true, serve: false };
+        let args =
+            floor::Args { players, bitrate, batch: 0, window, receive: true, datagrams: false, serve: false };
         match floor::run_receive(&args, &stream_args(BITRATE)).await {
             Ok(published) => self.add(row::publish(work, "floor".into(), &published, None)),
             Err(error) => self.fail(work, "floor", &error.into()),

@@ -21,6 +21,10 @@ pub(crate) enum Protocol {
     /// MPEG-TS as one endless HTTP response.
     Ts,
     Hls,
+    /// RTP to a player (draft-ietf-wish-whep).
+    Whep,
+    /// RTP from a publisher (RFC 9725).
+    Whip,
 }
 
 impl Protocol {
@@ -31,6 +35,8 @@ impl Protocol {
             Protocol::WsFlv => "WS-FLV",
             Protocol::Ts => "HTTP-TS",
             Protocol::Hls => "HLS",
+            Protocol::Whep => "WHEP",
+            Protocol::Whip => "WHIP",
         }
     }
 }
@@ -38,8 +44,8 @@ impl Protocol {
 #[derive(Debug, Error)]
 pub(crate) enum TargetError {
     #[error(
-        "{url}: expected rtmp://host/app/stream, http://host/….flv, http://host/….ts, ws://host/….flv or \
-         http://host/….m3u8"
+        "{url}: expected rtmp://host/app/stream, http://host/….flv, http://host/….ts, ws://host/….flv, \
+         http://host/….m3u8, http://host/rtc/v1/whep/?app=…&stream=… or http://host/rtc/v1/whip/?app=…&stream=…"
     )]
     Form { url: String },
     #[error("{url}: the port is not a number from 1 to 65535")]
@@ -90,6 +96,8 @@ fn protocol(scheme: &str, path: &str) -> Option<Protocol> {
         "http" if file.ends_with(".m3u8") => Some(Protocol::Hls),
         "http" if file.ends_with(".flv") => Some(Protocol::Flv),
         "http" if file.ends_with(".ts") => Some(Protocol::Ts),
+        "http" if file.trim_end_matches('/').ends_with("whep") => Some(Protocol::Whep),
+        "http" if file.trim_end_matches('/').ends_with("whip") => Some(Protocol::Whip),
         "ws" if file.ends_with(".flv") => Some(Protocol::WsFlv),
         _ => None,
     }
@@ -125,7 +133,7 @@ impl Target {
         let scheme = match self.protocol {
             Protocol::Rtmp => "rtmp",
             Protocol::WsFlv => "ws",
-            Protocol::Flv | Protocol::Ts | Protocol::Hls => "http",
+            Protocol::Flv | Protocol::Ts | Protocol::Hls | Protocol::Whep | Protocol::Whip => "http",
         };
         format!("{scheme}://{}:{}{}", self.host, self.port, self.path)
     }
@@ -154,6 +162,8 @@ mod tests {
             ("ws://127.0.0.1/live/a.flv", Protocol::WsFlv, 80),
             ("http://127.0.0.1/live/a.ts", Protocol::Ts, 80),
             ("http://127.0.0.1/live/a.m3u8", Protocol::Hls, 80),
+            ("http://127.0.0.1:1985/rtc/v1/whep/?app=live&stream=a", Protocol::Whep, 1985),
+            ("http://127.0.0.1/rtc/v1/whip?app=live&stream=a", Protocol::Whip, 80),
         ] {
             let target = parse(url).unwrap();
             assert_eq!((target.protocol, target.port), (protocol, port), "{url}");

@@ -7,7 +7,8 @@ pub(crate) struct Welcome {
     pub(crate) console: Option<u16>,
     pub(crate) rtmp: u16,
     pub(crate) http: Option<u16>,
-    pub(crate) webrtc: bool,
+    /// Where WHIP and WHEP are answered.
+    pub(crate) whip: Option<u16>,
     pub(crate) data: String,
 }
 
@@ -23,7 +24,7 @@ impl fmt::Display for Welcome {
         writeln!(f, "                 Server      {rtmp}/live")?;
         writeln!(f, "                 Stream key  livestream")?;
         writeln!(f, "               ffmpeg -re -i FILE -c copy -f flv {rtmp}/live/livestream")?;
-        if let Some(port) = self.http.filter(|_| self.webrtc) {
+        if let Some(port) = self.whip {
             writeln!(f, "               OBS by WebRTC: Service WHIP")?;
             writeln!(
                 f,
@@ -35,12 +36,12 @@ impl fmt::Display for Welcome {
             writeln!(f, "               http://{host}:{port}/live/livestream.flv")?;
             writeln!(f, "               ws://{host}:{port}/live/livestream.flv")?;
             writeln!(f, "               http://{host}:{port}/live/livestream.m3u8")?;
-            if self.webrtc {
-                writeln!(
-                    f,
-                    "               http://{host}:{port}/rtc/v1/whep/?app=live&stream=livestream (WHEP)"
-                )?;
-            }
+        }
+        if let Some(port) = self.whip {
+            writeln!(
+                f,
+                "               http://{host}:{port}/rtc/v1/whep/?app=live&stream=livestream (WHEP)"
+            )?;
         }
         writeln!(f, "  Data         {}", self.data)?;
         writeln!(f, "  Stop         Ctrl-C\n")

@@ -75,10 +75,11 @@ impl Template {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::synthetic::Sound;
     use headwater_media::{Frame, Time};
     use headwater_rtmp_proto::ChunkReader;
 
-    const SHAPE: Shape = Shape { bitrate: 2_100_000, fps: 25, gop: 50 };
+    const SHAPE: Shape = Shape { bitrate: 2_100_000, fps: 25, gop: 50, sound: Sound::Aac };
 
     /// The same piece, muxed for its time from the start.
     fn muxed(piece: Piece, time: Duration, now: Duration) -> Vec<u8> {

@@ -126,7 +126,7 @@ impl Wire {
         let (request, status) = match target.protocol {
             Protocol::Rtmp => return Ok(Wire::Rtmp(Box::new(rtmp::play(target, stream).await?))),
             Protocol::WsFlv => (http::upgrade(&host, &target.path), 101),
-            Protocol::Flv | Protocol::Ts | Protocol::Hls => (http::get(&host, &target.path), 200),
+            _ => (http::get(&host, &target.path), 200),
         };
         stream.write_all(request.as_bytes()).await?;
         let media = match target.protocol {

@@ -85,8 +85,9 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::synthetic::Sound;
 
-    const SHAPE: Shape = Shape { bitrate: 500_000, fps: 25, gop: 50 };
+    const SHAPE: Shape = Shape { bitrate: 500_000, fps: 25, gop: 50, sound: Sound::Aac };
 
     #[test]
     fn finished_files_are_read_and_deleted_and_others_left() {

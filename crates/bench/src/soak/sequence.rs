@@ -122,9 +122,9 @@ impl Sequence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::synthetic::{Piece, Timeline};
+    use crate::synthetic::{Piece, Sound, Timeline};
 
-    const SHAPE: Shape = Shape { bitrate: 500_000, fps: 25, gop: 50 };
+    const SHAPE: Shape = Shape { bitrate: 500_000, fps: 25, gop: 50, sound: Sound::Aac };
 
     fn frames(seconds: u64) -> Vec<Frame> {
         let frame = |(due, piece): (Duration, Piece)| {

@@ -4,12 +4,15 @@ use super::verdict::{self, Verdict};
 use crate::connect::Connected;
 use crate::cost::Cost;
 use crate::delivery::Delivery;
-use crate::floor::Floor;
+use crate::floor::{Datagrams, Floor};
 use crate::play::Played;
 use crate::publish::Published;
 use crate::report::{self, bytes};
 use crate::segments::Fetched;
 use crate::summary::Summary;
+use crate::webrtc::cost::PacketCost;
+use crate::webrtc::play::Watched;
+use crate::webrtc::publish::Sent;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Display;
@@ -115,6 +118,50 @@ pub(crate) fn publish(work: String, server: String, published: &Published, verdi
     row(work, server, result, verdict, published)
 }
 
+pub(crate) fn datagrams(work: String, floor: &Datagrams) -> Row {
+    let result = format!("{}, {:.0} packets/s", per_packet(floor.cost.as_ref()), floor.packets_per_second);
+    row(work, "floor".into(), result, None, floor)
+}
+
+/// `limit` in CPU microseconds for each packet.
+pub(crate) fn watched(work: String, server: String, watched: &Watched, limit: f64) -> Row {
+    let Watched { fed, asked, lost, packets_per_second: rate, .. } = watched;
+    let latency = watched.latency.map_or(0.0, |latency| latency.p99_ms);
+    let result = format!(
+        "{}, {fed} of {asked} fed, {lost} packets lost, {rate:.0} packets/s, latency p99 {latency:.1} ms",
+        per_packet(watched.cost.as_ref())
+    );
+    row(work, server, result, Some(verdict::watched(watched, limit)), watched)
+}
+
+/// What two workers carry beside one, from CPU microseconds for each packet.
+pub(crate) fn capacity(work: String, one: f64, two: f64) -> Row {
+    let result = format!("{:.2} × (2 × {one:.2} ÷ {two:.2} µs a packet)", verdict::carried(one, two));
+    row(work, "Headwater, 2 workers against 1".into(), result, Some(verdict::capacity(one, two)), &[one, two])
+}
+
+pub(crate) fn whip(work: String, server: String, sent: &Sent) -> Row {
+    let Sent { open, asked, nacks, packets_per_second: rate, .. } = sent;
+    let cpu = per_packet(sent.cost.as_ref());
+    let result = format!("{cpu}, {open} of {asked} publishing, {nacks} asked for again, {rate:.0} packets/s");
+    row(work, server, result, Some(verdict::whip(sent)), sent)
+}
+
+pub(crate) fn whep_latency(work: String, server: String, watched: &Watched) -> Row {
+    let verdict = verdict::whep_latency(watched.latency.map(|latency| latency.p99_ms));
+    row(work, server, summary(watched.latency.as_ref()), Some(verdict), watched)
+}
+
+pub(crate) fn sound_latency(work: String, server: String, watched: &Watched) -> Row {
+    let verdict = verdict::sound_latency(watched.sound_latency.map(|latency| latency.p99_ms));
+    row(work, server, summary(watched.sound_latency.as_ref()), Some(verdict), watched)
+}
+
+pub(crate) fn join(work: String, server: String, watched: &Watched) -> Row {
+    let verdict = verdict::join(watched.join.map(|join| join.p99_ms));
+    row(work, server, summary(watched.join.as_ref()), Some(verdict), watched)
+}
+
 pub(crate) fn memory(work: String, cost: Option<&Cost>, limit: u64, detail: &impl Serialize) -> Row {
     let each = cost.map(|cost| cost.rss_each);
     let result = each.map_or("not measured".into(), |each| {
@@ -158,6 +205,12 @@ pub(crate) fn skipped(work: String, server: &str) -> Row {
 fn cpu(cost: Option<&Cost>) -> String {
     cost.map_or("CPU not measured".into(), |cost| {
         format!("{:.3} s/GB (user {:.3})", cost.per_gb_s, cost.user_per_gb_s)
+    })
+}
+
+fn per_packet(cost: Option<&PacketCost>) -> String {
+    cost.map_or("CPU not measured".into(), |cost| {
+        format!("{:.2} µs a packet (user {:.2})", cost.per_packet_us, cost.user_per_packet_us)
     })
 }
 

@@ -3,6 +3,8 @@
 use crate::floor::Floor;
 use crate::play::Played;
 use crate::publish::Published;
+use crate::webrtc::play::Watched;
+use crate::webrtc::publish::Sent;
 use std::time::Duration;
 
 /// CPU of a delivery, as a multiple of the floor's at the same batch.
@@ -21,6 +23,17 @@ const BESIDE_NGINX: f64 = 1.2;
 pub(crate) const PLAYER_MEMORY: u64 = 8 * 1024;
 /// Bytes for each publisher with a GOP of 2 s.
 pub(crate) const PUBLISHER_MEMORY: u64 = 1 << 20;
+/// CPU microseconds for each packet that a WebRTC publisher sends.
+const WHIP_PER_PACKET_US: f64 = 5.0;
+/// What two workers carry, as a multiple of one worker's.
+const TWO_WORKERS_CARRY: f64 = 1.9;
+/// Bytes for each WebRTC viewer.
+pub(crate) const VIEWER_MEMORY: u64 = 100_000;
+/// Added latency from RTMP to WebRTC on an idle server, p99: pictures, and sound that is converted.
+const WHEP_LATENCY_MS: f64 = 10.0;
+const SOUND_LATENCY_MS: f64 = 60.0;
+/// From the answer to a WebRTC viewer's first picture, when a key picture is cached.
+const JOIN_MS: f64 = 150.0;
 /// Added latency on an idle server, p99.
 const LATENCY_MS: f64 = 5.0;
 /// From the start of the process until it listens.
@@ -96,19 +109,56 @@ pub(crate) fn publish(published: &Published) -> Verdict {
     Verdict { target: format!("≤ {PUBLISH_PER_GB:.1} s/GB"), met }
 }
 
+/// `limit` in CPU microseconds for each packet.
+pub(crate) fn watched(watched: &Watched, limit: f64) -> Verdict {
+    let fed = watched.fed == watched.asked;
+    let met = watched.cost.map(|cost| fed && cost.per_packet_us <= limit);
+    Verdict { target: format!("≤ {limit} µs a packet, all fed"), met }
+}
+
+/// How many times as much `two` workers carry as one; `one` and `two` are CPU for each packet.
+pub(crate) fn carried(one: f64, two: f64) -> f64 {
+    2.0 * one / two
+}
+
+pub(crate) fn capacity(one: f64, two: f64) -> Verdict {
+    let met = Some(carried(one, two) >= TWO_WORKERS_CARRY);
+    Verdict { target: format!("≥ {TWO_WORKERS_CARRY} ×"), met }
+}
+
+pub(crate) fn whip(sent: &Sent) -> Verdict {
+    let all_there = sent.open == sent.asked;
+    let met = sent.cost.map(|cost| all_there && cost.per_packet_us <= WHIP_PER_PACKET_US);
+    Verdict { target: format!("≤ {WHIP_PER_PACKET_US} µs a packet"), met }
+}
+
+pub(crate) fn whep_latency(p99_ms: Option<f64>) -> Verdict {
+    at_most_ms(WHEP_LATENCY_MS, p99_ms)
+}
+
+pub(crate) fn sound_latency(p99_ms: Option<f64>) -> Verdict {
+    at_most_ms(SOUND_LATENCY_MS, p99_ms)
+}
+
+pub(crate) fn join(p99_ms: Option<f64>) -> Verdict {
+    at_most_ms(JOIN_MS, p99_ms)
+}
+
+fn at_most_ms(limit: f64, p99_ms: Option<f64>) -> Verdict {
+    Verdict { target: format!("p99 ≤ {limit} ms"), met: p99_ms.map(|p99| p99 <= limit) }
+}
+
 pub(crate) fn memory(each: Option<i64>, limit: u64) -> Verdict {
     let target = format!("≤ {}", crate::report::bytes(limit));
     Verdict { target, met: each.map(|each| each <= limit as i64) }
 }
 
 pub(crate) fn latency(p99_ms: Option<f64>) -> Verdict {
-    Verdict { target: format!("p99 ≤ {LATENCY_MS} ms"), met: p99_ms.map(|p99| p99 <= LATENCY_MS) }
+    at_most_ms(LATENCY_MS, p99_ms)
 }
 
 pub(crate) fn first_picture(p99_ms: Option<f64>) -> Verdict {
-    Verdict {
-        target: format!("p99 ≤ {FIRST_PICTURE_MS} ms"), met: p99_ms.map(|p99| p99 <= FIRST_PICTURE_MS)
-    }
+    at_most_ms(FIRST_PICTURE_MS, p99_ms)
 }
 
 pub(crate) fn start(took: Duration) -> Verdict {
@@ -151,6 +201,8 @@ mod tests {
         assert_eq!(memory(Some(-5), PLAYER_MEMORY).met, Some(true));
         assert_eq!(latency(Some(5.0)).met, Some(true));
         assert_eq!(first_picture(Some(50.1)).met, Some(false));
+        assert_eq!(capacity(1.9, 2.0).met, Some(true));
+        assert_eq!(join(Some(150.0)).met, Some(true));
         assert_eq!(start(START).met, Some(false));
         assert_eq!(memory_after(Some(100), Some(111)).met, Some(false));
     }
