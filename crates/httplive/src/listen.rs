@@ -164,7 +164,7 @@ impl HttpLive {
             Err(error) => {
                 body::refusal(&Refused { status: StatusCode::BAD_REQUEST, reason: error.to_string() })
             }
-            Ok(_) if request.method() == Method::OPTIONS => options(self.crossdomain),
+            Ok(_) if request.method() == Method::OPTIONS => self.options(request).await,
             Ok(head) => match self.live_request(live, head).await {
                 Some(wanted) if request.method() == Method::GET => {
                     body::respond(&self, live, request, wanted).await
@@ -189,21 +189,25 @@ impl HttpLive {
         }
         response
     }
+
+    /// What `rest` says of its methods (RFC 9110 9.3.7), else SRS's answer: 200 and nothing, or 405 when cross-origin
+    /// use is off.
+    async fn options(&self, request: Request<Body>) -> Response<Body> {
+        let Ok(told) = self.rest.clone().oneshot(request).await;
+        let mut response = Response::new(Body::empty());
+        if told.status().is_success() && told.headers().contains_key(header::ALLOW) {
+            response = told;
+        } else if !self.crossdomain {
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        }
+        response
+    }
 }
 
 /// Whether the answer tells caches to keep it.
 fn is_kept(response: &Response<Body>) -> bool {
     let caching = response.headers().get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
     caching.is_some_and(|caching| caching.starts_with("max-age="))
-}
-
-/// SRS answers OPTIONS with 200 and nothing, or 405 when cross-origin use is off.
-fn options(crossdomain: bool) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    if !crossdomain {
-        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    }
-    response
 }
 
 /// Reads until the head is complete; `None` when the peer closed before its first byte.

@@ -102,6 +102,15 @@ impl Packetizer {
         Packetizer { format, mtu: mtu.clamp(MTU_MIN, MTU_MAX), state }
     }
 
+    /// Leaves the supplemental enhancement information of H.264 out.
+    #[must_use]
+    pub fn without_sei(mut self) -> Packetizer {
+        if let State::Nal(nal) = &mut self.state {
+            nal.leave_out_sei();
+        }
+        self
+    }
+
     /// The largest payload, in bytes.
     pub fn mtu(&self) -> usize {
         self.mtu

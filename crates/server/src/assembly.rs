@@ -222,8 +222,8 @@ impl Server {
         control.block_on(listen_control(conf, api, signalling))?;
         let console = conf.console.enabled.then(|| conf.console.listen.port);
         let data = std::path::absolute(&conf.data_dir).unwrap_or_else(|_| conf.data_dir.clone());
-        let whip = (conf.rtc_server.enabled && conf.http_api.enabled).then_some(conf.http_api.listen.port);
-        let welcome = Welcome { console, rtmp, http, whip, data: data.display().to_string() };
+        let webrtc = conf.rtc_server.enabled;
+        let welcome = Welcome { console, rtmp, http, webrtc, data: data.display().to_string() };
         tracing::info!(
             workers = workers.count(),
             rtmp,

@@ -7,8 +7,7 @@ pub(crate) struct Welcome {
     pub(crate) console: Option<u16>,
     pub(crate) rtmp: u16,
     pub(crate) http: Option<u16>,
-    /// Where WHIP and WHEP are answered.
-    pub(crate) whip: Option<u16>,
+    pub(crate) webrtc: bool,
     pub(crate) data: String,
 }
 
@@ -24,7 +23,7 @@ impl fmt::Display for Welcome {
         writeln!(f, "                 Server      {rtmp}/live")?;
         writeln!(f, "                 Stream key  livestream")?;
         writeln!(f, "               ffmpeg -re -i FILE -c copy -f flv {rtmp}/live/livestream")?;
-        if let Some(port) = self.whip {
+        if let Some(port) = self.http.filter(|_| self.webrtc) {
             writeln!(f, "               OBS by WebRTC: Service WHIP")?;
             writeln!(
                 f,
@@ -36,12 +35,12 @@ impl fmt::Display for Welcome {
             writeln!(f, "               http://{host}:{port}/live/livestream.flv")?;
             writeln!(f, "               ws://{host}:{port}/live/livestream.flv")?;
             writeln!(f, "               http://{host}:{port}/live/livestream.m3u8")?;
-        }
-        if let Some(port) = self.whip {
-            writeln!(
-                f,
-                "               http://{host}:{port}/rtc/v1/whep/?app=live&stream=livestream (WHEP)"
-            )?;
+            if self.webrtc {
+                writeln!(
+                    f,
+                    "               http://{host}:{port}/rtc/v1/whep/?app=live&stream=livestream (WHEP)"
+                )?;
+            }
         }
         writeln!(f, "  Data         {}", self.data)?;
         writeln!(f, "  Stop         Ctrl-C\n")

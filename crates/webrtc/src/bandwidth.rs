@@ -19,8 +19,8 @@ use loss::{Loss, Severity};
 use rate::Rate;
 use std::time::{Duration, Instant};
 
-/// Packets whose departure is remembered: half a second of 40 Mb/s. What is told of later says nothing.
-const SENT_MAX: usize = 2048;
+/// Packets whose departure is remembered: half a second of 20 Mb/s. What is told of later says nothing.
+const SENT_MAX: usize = 1024;
 
 /// The estimate never says less, in bits a second.
 const FLOOR: f64 = 50_000.0;

@@ -5,9 +5,17 @@ use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Addresses of one resolved name that are used.
 const RESOLVED_MAX: usize = 4;
+
+/// How long a name may take to resolve. Clients choose the name (`Host`); an answer does without it.
+const RESOLVE_WAIT: Duration = Duration::from_secs(2);
+
+/// Names that are resolved at once, each on a thread of its own; who comes beyond gets an answer without.
+static RESOLVING: Semaphore = Semaphore::const_new(16);
 
 /// An address, or a name that the client resolves, with a port when another than ours is meant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,16 +87,24 @@ async fn by_host(conf: &RtcServer, host: &str) -> Vec<Place> {
     }
     let Some(place) = Place::parse(bare).filter(|place| place.host != "localhost") else { return Vec::new() };
     let mut places = Vec::new();
-    if conf.resolve_api_domain
-        && let Ok(found) = tokio::net::lookup_host((place.host.as_str(), 0)).await
-    {
-        let public = found.map(|addr| addr.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
-        places.extend(public.take(RESOLVED_MAX).map(plain));
+    if conf.resolve_api_domain {
+        places.extend(resolve(&place.host).await.map(plain));
     }
     if conf.keep_api_domain || !conf.resolve_api_domain {
         places.push(place);
     }
     places
+}
+
+/// The addresses of a name that others can reach.
+async fn resolve(name: &str) -> impl Iterator<Item = IpAddr> {
+    let found = match RESOLVING.try_acquire() {
+        Ok(_place) => tokio::time::timeout(RESOLVE_WAIT, tokio::net::lookup_host((name, 0))).await,
+        Err(_) => Ok(Err(std::io::ErrorKind::WouldBlock.into())),
+    };
+    let found: Vec<SocketAddr> = found.ok().and_then(Result::ok).map(Iterator::collect).unwrap_or_default();
+    let public = |ip: &IpAddr| !ip.is_loopback() && !ip.is_unspecified();
+    found.into_iter().map(|addr| addr.ip()).filter(public).take(RESOLVED_MAX)
 }
 
 /// Addresses of interfaces that are up, IPv4 first; loopback only when there is nothing else.

@@ -175,7 +175,7 @@ impl Egress {
         for lane in [&mut self.audio, &mut self.video].into_iter().flatten() {
             // Sender reports count in the clock of what is sent first; browsers offer one rate a section but for G.711.
             lane.terms.clock_rate = lane.accepted.first().map_or(90_000, |first| clock_rate(first.codec));
-            lane.track = sender.track(lane.terms.clone());
+            lane.track = sender.track(now, lane.terms.clone());
         }
         self.sender = Some(sender);
         Ok(())

@@ -17,6 +17,7 @@ mod batch;
 mod candidates;
 mod egress;
 mod engine;
+mod former;
 #[doc(hidden)]
 pub mod fuzz;
 mod ingest;
@@ -52,7 +53,7 @@ use headwater_convert::Conversions;
 use headwater_hub::{Admission, Hub, Stream, Workers};
 use parking_lot::Mutex;
 use registry::Registry;
-use source::{Source, Sources};
+use source::{Pictures, Source, Sources};
 use status::Status;
 use std::collections::VecDeque;
 use std::io;
@@ -189,7 +190,11 @@ impl WebRtc {
         let rtc = self.conf.vhost(stream.name().vhost()).map(|vhost| &vhost.rtc);
         let bitrate = rtc.map_or(OPUS_BITRATE, |rtc| rtc.opus_bitrate);
         let opus = |stream: &Arc<Stream>| self.conversions.opus(stream, bitrate);
-        self.sources.open(stream, &self.runtime, opus, rtc.is_some_and(|rtc| rtc.keep_bframe))
+        let pictures = Pictures {
+            keep_bframe: rtc.is_some_and(|rtc| rtc.keep_bframe),
+            keep_sei: rtc.is_none_or(|rtc| rtc.keep_avc_nalu_sei),
+        };
+        self.sources.open(stream, &self.runtime, opus, pictures)
     }
 
     /// Keeps the status of a session that failed, for whoever asks why.

@@ -5,6 +5,7 @@ use crate::answer::{self, candidate_lines, dress};
 use crate::candidates::{Asked, places};
 use crate::egress::{Egress, codec};
 use crate::engine::{Engine, Outbox};
+use crate::former::Former;
 use crate::ingest::Ingest;
 use crate::keys;
 use crate::offer::{self, attribute, preferred};
@@ -26,10 +27,6 @@ use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
 use thiserror::Error;
 use tokio::sync::oneshot;
-
-/// Packets kept for viewers who ask again, a viewer; a second of 5 Mb/s. They are shared with the stream's log, so
-/// that each costs its place alone.
-const RESEND_MAX: usize = 512;
 
 /// SRS's numbers (srs-interfaces 3.12).
 pub(crate) mod code {
@@ -126,6 +123,9 @@ impl WebRtc {
             return Err(Refused::Offer(reason.into()));
         }
         offer::check(&wish.offer, wish.action).map_err(Refused::Offer)?;
+        if self.registry.count() >= self.conf.max_connections as usize {
+            return Err(Refused::Overload("there are as many sessions as max_connections allows"));
+        }
         if let Some(reason) = self.registry.full(wish.peer) {
             return Err(Refused::Overload(reason));
         }
@@ -430,7 +430,7 @@ impl Peer {
         let terms = match &self.role {
             Role::Play(_) => {
                 let resend = !kind.is_audio() && accepted.iter().any(PayloadParams::fb_nack);
-                self.terms(mid, if resend { RESEND_MAX } else { 0 }, extensions)
+                self.terms(mid, resend, extensions)
             }
             Role::Publish(_) => None,
         };
@@ -445,7 +445,7 @@ impl Peer {
     }
 
     /// What was agreed on for a section that a viewer receives.
-    fn terms(&mut self, mid: Mid, resend: usize, extensions: Extensions) -> Option<TrackTerms> {
+    fn terms(&mut self, mid: Mid, resend: bool, extensions: Extensions) -> Option<TrackTerms> {
         let sources = self.engine.change(&mut self.outbox, |rtc| {
             let mut api = rtc.direct_api();
             api.stream_tx_by_mid(mid, None).map(|stream| (*stream.ssrc(), stream.rtx().map(|ssrc| *ssrc)))
@@ -456,6 +456,7 @@ impl Peer {
 
     /// Begins ICE anew with the peer's new credentials.
     fn restart(&mut self, ufrag: &str, password: &str) -> Restarted {
+        self.former = Some(Former::new(self.engine.credentials(), Instant::now()));
         let ours = IceCreds::new();
         let theirs = IceCreds { ufrag: ufrag.to_owned(), pass: password.to_owned() };
         let changed = self.engine.change(&mut self.outbox, |rtc| {

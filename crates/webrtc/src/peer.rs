@@ -3,6 +3,7 @@
 use crate::WebRtc;
 use crate::egress::Egress;
 use crate::engine::{Engine, Outbox};
+use crate::former::Former;
 use crate::ingest::Ingest;
 use crate::port::protocol_name;
 use crate::registry::Route;
@@ -28,6 +29,8 @@ pub(crate) struct Peer {
     pub(crate) ufrag: Box<str>,
     /// The peer's ICE user name.
     pub(crate) remote: Box<str>,
+    /// The ICE session before the last restart.
+    pub(crate) former: Option<Former>,
     /// What its maker proves itself with when it ends or changes the session.
     pub(crate) token: Box<str>,
     /// `stun_timeout`: how long it may be silent.
@@ -74,6 +77,7 @@ impl Peer {
             role,
             ufrag,
             remote,
+            former: None,
             token,
             patience,
             heard: now,

@@ -232,7 +232,7 @@ impl Port {
         if stun {
             let again = parse(bytes, route);
             if !again.is_some_and(|packet| peer.engine.accepts(now, packet)) {
-                return;
+                return self.answer_former(key, now, bytes, route);
             }
             peer.status.tried(protocol_name(route.protocol()), route.peer());
             if StunMessage::parse(bytes).is_ok_and(|message| message.use_candidate()) {
@@ -246,6 +246,17 @@ impl Port {
             self.learn(key, route);
         }
         self.follow_up(key, now, taken.map_err(|error| error.to_string()));
+    }
+
+    /// Answers a check of the ICE session before a restart, on a path that it validated.
+    fn answer_former(&mut self, key: usize, now: Instant, bytes: &[u8], route: &Route) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        let answer = peer.former.as_ref().and_then(|former| former.answer(now, bytes, route.peer()));
+        let Some(answer) = answer else { return };
+        peer.heard = now;
+        let (protocol, to) = (route.protocol(), route.peer());
+        peer.outbox.datagrams.push(Datagram { protocol, to, bytes: answer.into() });
+        self.flush(key);
     }
 
     /// Takes RTCP from a viewer.

@@ -166,6 +166,11 @@ impl Registry {
         workers.len() - 1
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.entries.lock().named.len()
+    }
+
     /// Why one more session from there would be refused, if it would: asked before anything is made for it.
     pub(crate) fn full(&self, from: IpAddr) -> Option<&'static str> {
         self.entries.lock().full(from)

@@ -30,8 +30,8 @@ pub(crate) struct TrackTerms {
     /// Ticks a second.
     pub(crate) clock_rate: u32,
     pub(crate) extensions: Extensions,
-    /// Packets kept for being asked for again; 0 where nobody may ask.
-    pub(crate) resend: usize,
+    /// Whether the viewer may ask for packets again.
+    pub(crate) resend: bool,
 }
 
 /// Numbers of the header extensions that the viewer understands.
@@ -123,8 +123,8 @@ impl Sender {
     }
 
     /// Adds a track; its place, by which it is named from then on.
-    pub(crate) fn track(&mut self, terms: TrackTerms) -> usize {
-        let resends = Resends::new(terms.resend);
+    pub(crate) fn track(&mut self, now: Instant, terms: TrackTerms) -> usize {
+        let resends = Resends::new(now, terms.resend);
         self.tracks.push(Track {
             terms,
             bound: false,
@@ -144,7 +144,7 @@ impl Sender {
         if self.put(now, track, header, packet.number, [&[], &at.payload], out)
             && let Some(track) = self.tracks.get_mut(track)
         {
-            track.resends.sent(packet);
+            track.resends.sent(now, packet);
             track.sent(packet.burst, at.payload.len());
         }
     }
@@ -190,7 +190,7 @@ impl Sender {
         let transport = self.transport.to_be_bytes();
         let ids = track.terms.extensions;
         // What is sent again without RTX has to be what it was to the last bit: nothing in it may change.
-        let fixed = track.terms.rtx.is_none() && track.terms.resend > 0;
+        let fixed = track.terms.rtx.is_none() && track.terms.resend;
         let mid = ids.mid.filter(|_| fixed || !track.bound);
         let transport_id = ids.transport.filter(|_| !fixed);
         let time_id = ids.send_time.filter(|_| !fixed && transport_id.is_none());
@@ -318,7 +318,7 @@ impl Sender {
         for &number in lost {
             let Some(track) = self.tracks.get_mut(place) else { return };
             let Some(again) = track.resends.again(now, number, rtt) else { continue };
-            let Some(at) = again.burst.packets.get(usize::from(again.index)) else { continue };
+            let Some(at) = again.burst.packets.get(again.index) else { continue };
             track.counts.resent += 1;
             let mut header = Header {
                 marker: at.marker,

@@ -13,6 +13,8 @@ use axum::routing::any;
 use headwater_web::percent_decode;
 use http::{HeaderMap, header};
 use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
 
 /// `/rtc/v1/`, for the port of the API and for that of the streams.
 ///
@@ -62,10 +64,25 @@ pub(crate) fn is_call(body: &str) -> bool {
     json::Call::parse(body).is_ok()
 }
 
+/// How long a body may take: it is a few packets.
+const BODY_MAX: Duration = Duration::from_secs(10);
+
 /// A body of at most 64 KiB of text.
-async fn read(body: Body) -> Option<String> {
-    let bytes = to_bytes(body, OFFER_MAX).await.ok()?;
-    String::from_utf8(bytes.to_vec()).ok()
+async fn read(body: Body) -> Result<String, Unread> {
+    let bytes = tokio::time::timeout(BODY_MAX, to_bytes(body, OFFER_MAX)).await;
+    let bytes = bytes.map_err(|_| Unread::Late)?.map_err(|_| Unread::Long)?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| Unread::NoText)
+}
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+enum Unread {
+    #[error("the body did not come within 10 s")]
+    Late,
+    #[error("the body is longer than 64 KiB, or broke off")]
+    Long,
+    #[error("the body is no text (UTF-8)")]
+    NoText,
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 2.1), which OBS and other WHIP clients send.

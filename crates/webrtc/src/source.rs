@@ -26,6 +26,15 @@ pub(crate) struct Source {
 /// Asks a publisher for a key frame of a layer, or of all.
 pub(crate) type Ask = Box<dyn Fn(Option<u8>) + Send>;
 
+/// What of a stream's pictures is sent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pictures {
+    /// `keep_bframe`: pictures that are shown before one that was sent are sent as well.
+    pub(crate) keep_bframe: bool,
+    /// `keep_avc_nalu_sei`.
+    pub(crate) keep_sei: bool,
+}
+
 /// All streams that somebody watches.
 #[derive(Default)]
 pub(crate) struct Sources {
@@ -40,7 +49,7 @@ impl Sources {
         stream: &Arc<Stream>,
         runtime: &tokio::runtime::Handle,
         convert: impl FnOnce(&Arc<Stream>) -> Arc<Stream>,
-        keep_bframe: bool,
+        pictures: Pictures,
     ) -> Arc<Source> {
         let mut open = self.open.lock();
         if let Some(source) = open.get(stream.name()).and_then(Weak::upgrade) {
@@ -53,7 +62,7 @@ impl Sources {
             lanes: Lanes::default(),
             base: None,
             relayed: false,
-            keep_bframe,
+            pictures,
             shown: None,
         };
         runtime.spawn(work.run(convert(stream).frames(), closed.clone()));
@@ -90,8 +99,7 @@ struct Work {
     base: Option<(Instant, Time)>,
     /// Whether the publisher's own packets go to the log, so that none are made here.
     relayed: bool,
-    /// `keep_bframe`: pictures that are shown before one that was sent are sent as well.
-    keep_bframe: bool,
+    pictures: Pictures,
     /// When the last picture that was sent is shown.
     shown: Option<Time>,
 }
@@ -150,7 +158,7 @@ impl Work {
         }
         let now = Instant::now();
         let wallclock = self.wallclock(frame.pts, now);
-        let Some(lane) = self.lanes.of(frame) else { return };
+        let Some(lane) = self.lanes.of(frame, self.pictures) else { return };
         if lane.packetizer.frame(frame, &mut lane.payloads).is_err() || lane.payloads.is_empty() {
             return;
         }
@@ -166,7 +174,7 @@ impl Work {
     /// they come.
     fn comes_back(&mut self, frame: &Frame) -> bool {
         let picture = frame.track == Track::Video && frame.kind != Kind::Config;
-        if !picture || self.keep_bframe {
+        if !picture || self.pictures.keep_bframe {
             return false;
         }
         let back = self.shown.is_some_and(|shown| frame.pts < shown) && frame.kind != Kind::Key;
@@ -189,11 +197,12 @@ impl Work {
 
 impl Lanes {
     /// The lane of the frame's track, renewed when its codec changes.
-    fn of(&mut self, frame: &Frame) -> Option<&mut Lane> {
+    fn of(&mut self, frame: &Frame, pictures: Pictures) -> Option<&mut Lane> {
         let lane = if frame.track == Track::Video { &mut self.video } else { &mut self.audio };
         if lane.as_ref().is_none_or(|lane| lane.codec != frame.codec) {
             let sequence = lane.as_ref().map_or(0, |lane| lane.sequence);
             let packetizer = Packetizer::new(format(frame.codec)?, PAYLOAD_MAX);
+            let packetizer = if pictures.keep_sei { packetizer } else { packetizer.without_sei() };
             *lane = Some(Lane {
                 codec: frame.codec,
                 packetizer,

@@ -68,6 +68,11 @@ impl Syntax {
         }
     }
 
+    /// Supplemental enhancement information of H.264; nobody asks to leave out HEVC's.
+    fn is_sei(self, nal_type: u8) -> bool {
+        self == Syntax::H264 && nal_type == avc::SEI
+    }
+
     fn role(self, nal_type: u8) -> Role {
         match (self, nal_type) {
             (Syntax::H264, avc::AUD) | (Syntax::Hevc, hevc::AUD) => Role::Delimiter,
@@ -132,11 +137,17 @@ pub(crate) struct Packetizer {
     sets: Vec<Bytes>,
     /// Small units that may share a packet.
     pending: Vec<Unit>,
+    /// Whether supplemental enhancement information of H.264 is sent.
+    sei: bool,
 }
 
 impl Packetizer {
     pub(crate) fn new(syntax: Syntax, single: bool) -> Packetizer {
-        Packetizer { syntax, single, length_size: 4, sets: Vec::new(), pending: Vec::new() }
+        Packetizer { syntax, single, length_size: 4, sets: Vec::new(), pending: Vec::new(), sei: true }
+    }
+
+    pub(crate) fn leave_out_sei(&mut self) {
+        self.sei = false;
     }
 
     pub(crate) fn configure(&mut self, record: &Bytes) -> Result<(), PacketizeError> {
@@ -193,13 +204,14 @@ impl Packetizer {
         has(1) && has(2)
     }
 
-    /// `None` for what is not sent: delimiters, types that RTP uses for itself, units without header.
+    /// `None` for what is not sent: delimiters, supplemental information if it is left out, types that RTP uses for itself, units without header.
     fn unit(&self, source: usize, bytes: &[u8], range: Range<usize>) -> Option<Unit> {
         let bytes = bytes.get(range.clone())?;
         let nal_type = self.syntax.nal_type(bytes);
         let sent = bytes.len() >= self.syntax.head()
             && self.syntax.is_unit(nal_type)
-            && self.syntax.role(nal_type) != Role::Delimiter;
+            && self.syntax.role(nal_type) != Role::Delimiter
+            && (self.sei || !self.syntax.is_sei(nal_type));
         let head = [bytes.first().copied()?, bytes.get(1).copied().unwrap_or_default()];
         sent.then_some(Unit { source, range, head })
     }
@@ -611,6 +623,14 @@ mod tests {
         sent(&mut packetizer, &config.into_frame(Codec::H264, Time::ZERO));
         let key = frame(Codec::H264, Kind::Key, "00000004 6742c00b 00000002 68cf 00000001 65");
         assert_eq!(sent(&mut packetizer, &key), [hex("78 0004 6742c00b 0002 68cf 0001 65")]);
+    }
+
+    #[test]
+    fn supplemental_information_can_be_left_out() {
+        let mut packetizer = Packetizer::new(H264, 64).without_sei();
+        let two = frame(Codec::H264, Kind::Inter, "00000002 0605 00000002 419a");
+        assert_eq!(sent(&mut packetizer, &two), [hex("419a")]);
+        assert!(sent(&mut packetizer, &frame(Codec::H264, Kind::Inter, "00000002 0605")).is_empty());
     }
 
     #[test]

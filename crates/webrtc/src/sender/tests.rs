@@ -89,14 +89,17 @@ impl Pair {
                 send_time: map.id_of(Ext::AbsoluteSendTime),
             };
             let nack = rtc.codec_config().iter().any(|params| params.fb_nack());
-            let resend = if clock_rate == 90_000 && nack { 512 } else { 0 };
+            let resend = clock_rate == 90_000 && nack;
             let sources = self.engine.change(&mut self.outbox, |rtc| {
                 let mut api = rtc.direct_api();
                 let stream = api.stream_tx_by_mid(mid, None).unwrap();
                 (*stream.ssrc(), stream.rtx().map(|ssrc| *ssrc))
             });
             let (ssrc, rtx) = sources.unwrap();
-            sender.track(TrackTerms { ssrc, rtx, mid: mid.to_string(), clock_rate, extensions, resend });
+            sender.track(
+                self.now,
+                TrackTerms { ssrc, rtx, mid: mid.to_string(), clock_rate, extensions, resend },
+            );
         }
         sender
     }
@@ -314,7 +317,7 @@ fn a_packet_allocates_nothing() {
             }
         }
     };
-    send_all(batch); // the batch gets its room
+    (0..4).for_each(|_| send_all(batch)); // the batch gets its room, and what is kept
     let counted = allocation_counter::measure(|| send_all(batch));
     assert_eq!(counted.count_total, 0, "400 packets: {counted:?}");
     assert_eq!(batch.datagrams().count(), 8);

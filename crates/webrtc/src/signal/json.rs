@@ -54,7 +54,10 @@ async fn call(gateway: &WebRtc, action: Action, request: Request) -> Response {
     }
     let (parts, body) = request.into_parts();
     let fail = |reason: &str| said(json!({"code": 400, "reason": reason}));
-    let Some(text) = read(body).await else { return fail("the body is longer than 64 KiB or no text") };
+    let text = match read(body).await {
+        Ok(text) => text,
+        Err(unread) => return fail(&unread.to_string()),
+    };
     let call = match Call::parse(&text) {
         Ok(call) => call,
         Err(reason) => return fail(&reason),

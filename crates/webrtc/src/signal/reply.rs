@@ -1,5 +1,6 @@
 //! What signalling answers with: every answer can be read by pages of other origins, and has no place in caches.
 
+use super::Unread;
 use crate::negotiate::{Refused, code};
 use crate::registry::Missing;
 use axum::body::Body;
@@ -81,6 +82,16 @@ fn denied(code: u32, proven: bool) -> StatusCode {
         _ if proven => StatusCode::FORBIDDEN,
         _ => StatusCode::UNAUTHORIZED,
     }
+}
+
+/// Why a body was not read.
+pub(super) fn unread(unread: Unread) -> Response {
+    let status = match unread {
+        Unread::Late => StatusCode::REQUEST_TIMEOUT,
+        Unread::Long => StatusCode::PAYLOAD_TOO_LARGE,
+        Unread::NoText => StatusCode::BAD_REQUEST,
+    };
+    text(status, &unread.to_string())
 }
 
 /// Why nothing was done to a session.

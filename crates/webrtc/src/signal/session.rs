@@ -50,8 +50,9 @@ async fn patch(gateway: &WebRtc, url: Url<'_>, request: Request) -> Response {
     if !content_type(&parts.headers).is_some_and(|kind| kind.eq_ignore_ascii_case(FRAGMENT)) {
         return text(StatusCode::UNSUPPORTED_MEDIA_TYPE, &format!("a PATCH is {FRAGMENT}"));
     }
-    let Some(body) = read(body).await else {
-        return text(StatusCode::PAYLOAD_TOO_LARGE, "the fragment is longer than 64 KiB or no text");
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(unread) => return reply::unread(unread),
     };
     let present = match gateway.registry.ice(url.name, url.token) {
         Ok(ice) => ice,

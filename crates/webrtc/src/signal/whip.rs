@@ -20,7 +20,9 @@ const METHODS: &str = "OPTIONS, POST";
 /// its `session` and `token`.
 pub(super) async fn answer(State(gateway): State<Arc<WebRtc>>, request: Request) -> Response {
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    if let Some(url) = session::Url::parse(&query) {
+    // An endpoint's address may have parameters of the same names.
+    let posted = *request.method() == Method::POST && query.get("action") != Some("delete");
+    if let Some(url) = session::Url::parse(&query).filter(|_| !posted) {
         return session::answer(&gateway, url, request).await;
     }
     match *request.method() {
@@ -42,8 +44,9 @@ async fn post(gateway: &WebRtc, query: &Query, request: Request) -> Response {
     if !accepts_sdp(&parts.headers) {
         return text(StatusCode::NOT_ACCEPTABLE, "the answer is application/sdp, which Accept leaves out");
     }
-    let Some(offer) = read(body).await else {
-        return text(StatusCode::PAYLOAD_TOO_LARGE, "the offer is longer than 64 KiB or no text");
+    let offer = match read(body).await {
+        Ok(offer) => offer,
+        Err(unread) => return reply::unread(unread),
     };
     let credentials = query.get("ice-ufrag").zip(query.get("ice-pwd"));
     if credentials.is_some_and(|(ufrag, password)| !chosen(ufrag, password)) {
