@@ -3,9 +3,12 @@
 
 use headwater_testkit::browser::Rtc;
 use headwater_testkit::http::{Request, Response};
-use headwater_testkit::{Clip, Options, Publisher, Server, free_port};
+use headwater_testkit::program::Program;
+use headwater_testkit::{Clip, Options, Publisher, Server, Tool, free_port, wait};
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
 
 /// A browser's offer, shortened.
 fn offer(way: &str) -> String {
@@ -139,4 +142,38 @@ fn webrtc_over_tcp_shares_the_port_of_the_streams() {
     assert!(!answer.contains("a=rtcp-fb:96 nack\r\n") && !answer.contains("transport-cc"), "{answer}");
     let plain = Request::get(SocketAddr::from(([127, 0, 0, 1], shared)), "/live/s.flv").send().unwrap();
     assert_eq!(plain.status, 200);
+}
+
+/// ffmpeg publishes with a Bearer token, in either DTLS role; what it deletes at its end is gone at once.
+#[test]
+fn ffmpeg_publishes_by_whip_and_ends() {
+    let server = server("", "", Options::default());
+    for role in ["0", "dtls_active"] {
+        let url = format!("http://{}{WHIP}", server.http_address());
+        let mut command = Command::new(Tool::Newest.path());
+        command.args([
+            "-hide_banner",
+            "-nostdin",
+            "-re",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc=size=320x180:rate=25",
+        ]);
+        command
+            .args(["-re", "-f", "lavfi", "-i", "sine", "-t", "4", "-pix_fmt", "yuv420p", "-c:v", "libx264"]);
+        command.args(["-preset", "ultrafast", "-profile:v", "baseline", "-g", "25", "-c:a", "libopus"]);
+        command.args(["-ac", "2", "-ar", "48000", "-authorization", "my-key", "-whip_flags", role]);
+        command.args(["-f", "whip", &url]);
+        let mut publisher = Program::spawn(command);
+        server.wait_until_published("s");
+        let pictures = wait::until("pictures", Duration::from_secs(10), || {
+            server.stream("s").map(|stream| stream["video"]["codec"].clone()).filter(Value::is_string)
+        });
+        assert_eq!(pictures, "H264");
+        wait::until("the end", Duration::from_secs(30), || (!publisher.is_running()).then_some(()));
+        server.wait_until_unpublished("s");
+        assert_eq!(server.api("/api/v1/rtc/sessions/")["sessions"], Value::Array(Vec::new()));
+    }
+    assert!(!server.log().contains("webrtc session failed"), "{}", server.log());
 }
