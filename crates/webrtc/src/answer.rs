@@ -88,13 +88,23 @@ pub(crate) fn dress(sdp: &str, title: &str, candidates: &[String]) -> String {
             }
             sections += 1;
         }
-        let line = if line.starts_with("s=") { title.into() } else { group.join(line) };
+        let line: Cow<'_, str> = match line.split_once('=') {
+            Some(("s", _)) => title.into(),
+            Some(("o", origin)) => owned(origin).into(),
+            _ => group.join(line),
+        };
         writeln!(out, "{line}\r").ok(); // writing to a String cannot fail
     }
     if sections == 1 {
         append(&mut out, candidates);
     }
     out
+}
+
+/// The origin line with our name in place of the state machine's.
+fn owned(origin: &str) -> String {
+    let rest = origin.split_once(' ').map_or("", |(_, rest)| rest);
+    format!("o=Headwater {rest}")
 }
 
 /// Names of the first track's group, which all tracks get: only tracks of one group are played in step.
@@ -135,11 +145,11 @@ mod tests {
             [Place { host: "192.0.2.7".into(), port: None }, Place { host: "h.com".into(), port: Some(9) }];
         let lines = candidate_lines(&places, Ports { udp: Some(8000), tcp: None });
         assert_eq!(shown(&lines), ["udp 192.0.2.7 8000", "udp h.com 9"]);
-        let sdp = "v=0\r\ns=-\r\nm=audio 9 X\r\na=candidate:1 1 udp 1 192.0.2.1 8000 typ host\r\nm=video 9 X\r\na=mid:1\r\n";
+        let sdp = "v=0\r\no=x 1 2 IN IP4 0.0.0.0\r\ns=-\r\nm=audio 9 X\r\na=candidate:1 1 udp 1 192.0.2.1 8000 typ host\r\nm=video 9 X\r\na=mid:1\r\n";
         let dressed = dress(sdp, "s=SRSPlaySession", &lines);
         assert_eq!(
             dressed,
-            "v=0\r\ns=SRSPlaySession\r\nm=audio 9 X\r\n\
+            "v=0\r\no=Headwater 1 2 IN IP4 0.0.0.0\r\ns=SRSPlaySession\r\nm=audio 9 X\r\n\
              a=candidate:0 1 udp 2130706431 192.0.2.7 8000 typ host generation 0\r\n\
              a=candidate:1 1 udp 2130706431 h.com 9 typ host generation 0\r\na=end-of-candidates\r\n\
              m=video 9 X\r\na=mid:1\r\n"
