@@ -27,6 +27,7 @@ mod layers;
 mod meter;
 mod negotiate;
 mod offer;
+mod order;
 mod packetlog;
 mod peer;
 mod port;

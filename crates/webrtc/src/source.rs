@@ -1,10 +1,11 @@
 //! A stream's frames as packets, made once for all workers.
 
+use crate::order::Order;
 use crate::packetlog::{Burst, Packet, PacketLog};
 use crate::red;
 use crate::references::References;
 use headwater_hub::{Entry, FrameReader, Read, Stream, StreamName};
-use headwater_media::{Codec, Frame, Kind, Time, Track};
+use headwater_media::{Codec, Frame, Time, Track};
 use headwater_rtp::{Format, Packetizer, Payloads};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -63,7 +64,7 @@ impl Sources {
             base: None,
             relayed: false,
             pictures,
-            shown: None,
+            order: Order::new(pictures.keep_bframe),
         };
         runtime.spawn(work.run(convert(stream).frames(), closed.clone()));
         let source = Arc::new(Source { log, closed, ask: Mutex::default() });
@@ -100,8 +101,7 @@ struct Work {
     /// Whether the publisher's own packets go to the log, so that none are made here.
     relayed: bool,
     pictures: Pictures,
-    /// When the last picture that was sent is shown.
-    shown: Option<Time>,
+    order: Order,
 }
 
 #[derive(Default)]
@@ -143,19 +143,17 @@ impl Work {
                 let publisher = stream.origin().snapshot().publisher;
                 self.relayed = publisher.is_some_and(|session| session.info().kind == "rtc-publish");
                 self.base = None;
-                self.shown = None;
+                self.order.begin();
             }
             Entry::Unpublished => self.log.clear(),
             Entry::Frame(_) if self.relayed => {}
             Entry::Frame(frame) if frame.track == Track::Script => {}
-            Entry::Frame(frame) => self.frame(frame),
+            Entry::Frame(frame) if self.order.takes(frame, stream.name()) => self.frame(frame),
+            Entry::Frame(_) => {}
         }
     }
 
     fn frame(&mut self, frame: &Frame) {
-        if self.comes_back(frame) {
-            return;
-        }
         let now = Instant::now();
         let wallclock = self.wallclock(frame.pts, now);
         let Some(lane) = self.lanes.of(frame, self.pictures) else { return };
@@ -168,20 +166,6 @@ impl Work {
         let redundant = lane.redundant(time, &packets);
         let disposable = lane.references.disposable(codec, packets.iter().map(|packet| &*packet.payload));
         self.log.push(Burst { track, codec, layer: 0, key, disposable, redundant, time, wallclock, packets });
-    }
-
-    /// Whether a picture is shown before one that was sent already (a B-frame): decoders of browsers show pictures as
-    /// they come.
-    fn comes_back(&mut self, frame: &Frame) -> bool {
-        let picture = frame.track == Track::Video && frame.kind != Kind::Config;
-        if !picture || self.pictures.keep_bframe {
-            return false;
-        }
-        let back = self.shown.is_some_and(|shown| frame.pts < shown) && frame.kind != Kind::Key;
-        if !back {
-            self.shown = Some(frame.pts);
-        }
-        back
     }
 
     /// Both tracks on one line: the moment of the first frame, and from there by the stream's own clock.

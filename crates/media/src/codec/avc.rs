@@ -43,6 +43,14 @@ pub fn is_key(payload: &[u8], length_size: u8) -> bool {
     })
 }
 
+/// Whether no picture refers to an access unit, so that it can be left out: `nal_ref_idc` is 0 in all its slices
+/// (H.264 7.4.1). False without slices.
+pub fn is_disposable(payload: &[u8], length_size: u8) -> bool {
+    let mut slices = length_prefixed(payload, length_size).filter(|unit| (1..=5).contains(&nal_type(unit)));
+    let unused = |unit: &[u8]| unit.first().is_some_and(|head| head & 0x60 == 0);
+    slices.next().is_some_and(unused) && slices.all(unused)
+}
+
 fn has_recovery_point(sei: &[u8]) -> bool {
     let rbsp = unescape(sei.get(1..).unwrap_or_default());
     let mut r = Reader::new(&rbsp);

@@ -6,6 +6,12 @@ use super::{Fault, OTHER, ParseError, VideoInfo};
 use crate::{Codec, Reader};
 use bytes::{BufMut, Bytes, BytesMut};
 
+/// First and last of the types of leading pictures.
+const RADL_N: u8 = 6;
+const RASL_R: u8 = 9;
+/// Up to here even types are sub-layer non-reference pictures.
+const NON_REFERENCE_MAX: u8 = 14;
+
 /// Video parameter set.
 pub const VPS: u8 = 32;
 /// Sequence parameter set.
@@ -34,6 +40,18 @@ pub fn is_irap(nal_type: u8) -> bool {
 /// Whether a decoder can start at an access unit.
 pub fn is_key(payload: &[u8], length_size: u8) -> bool {
     length_prefixed(payload, length_size).any(|unit| is_irap(nal_type(unit)))
+}
+
+/// Whether no picture that is shown later refers to an access unit, so that it can be left out: pictures that lead a
+/// random access point (RASL, RADL: HEVC 3.1), and sub-layer non-reference pictures (table 7-1) of the highest of
+/// `layers` temporal sub-layers. False without slices.
+pub fn is_disposable(payload: &[u8], length_size: u8, layers: u8) -> bool {
+    let mut slices = length_prefixed(payload, length_size).filter(|unit| nal_type(unit) < VPS);
+    let unused = |unit: &[u8]| match nal_type(unit) {
+        RADL_N..=RASL_R => true,
+        kind => kind <= NON_REFERENCE_MAX && kind % 2 == 0 && unit.get(1).is_some_and(|b| b & 7 >= layers),
+    };
+    slices.next().is_some_and(unused) && slices.all(unused)
 }
 
 /// The NAL units of one type in a [`Config`].
@@ -120,6 +138,11 @@ impl Config {
     /// VPS, SPS and PPS, in the order in which a decoder needs them.
     pub fn parameter_sets(&self) -> impl Iterator<Item = &Bytes> {
         [VPS, SPS, PPS].into_iter().flat_map(|t| self.units(t))
+    }
+
+    /// Temporal sub-layers; 0 when it is not known.
+    pub fn temporal_layers(&self) -> u8 {
+        self.layers >> 3 & 7
     }
 
     /// What the API shows. Width and height are 0 when the SPS cannot be parsed.
