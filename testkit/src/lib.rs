@@ -9,6 +9,7 @@
 pub mod browser;
 pub mod clock;
 pub mod dash;
+pub mod flash;
 pub mod flv;
 pub mod hls;
 pub mod http;
@@ -19,6 +20,7 @@ pub mod program;
 pub mod rtmp;
 mod server;
 mod source;
+pub mod viewer;
 pub mod wait;
 pub mod websocket;
 pub mod wire;

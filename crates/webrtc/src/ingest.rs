@@ -402,18 +402,9 @@ impl Ingest {
         let disposable = lane.references.disposable(codec, packets.iter().map(|packet| &*packet.payload));
         let redundant = lane.before.redundant(codec, unit.timestamp, &packets);
         let time = unit.timestamp.wrapping_add(lane.shift);
-        if let Some(source) = &self.source {
-            source.log.push(Burst {
-                track,
-                codec,
-                layer,
-                key,
-                disposable,
-                redundant,
-                time,
-                wallclock,
-                packets,
-            });
+        let burst = Burst { track, codec, layer, key, disposable, redundant, time, wallclock, packets };
+        if let (Some(source), Some(publisher)) = (&self.source, &self.publisher) {
+            source.relay(publisher.session().id(), burst);
         }
     }
 
@@ -471,6 +462,15 @@ impl Ingest {
             engine.change(out, request).map_err(|error| error.to_string())?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Ingest {
+    fn drop(&mut self) {
+        // It still has the stream, so nobody else can have told how to be asked.
+        if let (Some(source), Some(_)) = (&self.source, &self.publisher) {
+            source.set_ask(None);
+        }
     }
 }
 

@@ -39,6 +39,7 @@ mod sender;
 mod signal;
 mod socket;
 mod source;
+mod splice;
 mod srtp;
 mod status;
 mod tcp;

@@ -4,7 +4,8 @@ use crate::order::Order;
 use crate::packetlog::{Burst, Packet, PacketLog};
 use crate::red;
 use crate::references::References;
-use headwater_hub::{Entry, FrameReader, Read, Stream, StreamName};
+use crate::splice::Splice;
+use headwater_hub::{Entry, FrameReader, Read, SessionId, Stream, StreamName};
 use headwater_media::{Codec, Frame, Time, Track};
 use headwater_rtp::{Format, Packetizer, Payloads};
 use parking_lot::Mutex;
@@ -19,6 +20,7 @@ const PAYLOAD_MAX: usize = 1160;
 /// Where the packets of a stream are made. It lives as long as a worker has viewers.
 pub(crate) struct Source {
     pub(crate) log: Arc<PacketLog>,
+    splice: Arc<Mutex<Splice>>,
     closed: Arc<Notify>,
     /// How to ask the present publisher for a key frame.
     ask: Mutex<Option<Ask>>,
@@ -58,8 +60,11 @@ impl Sources {
         }
         open.retain(|_, source| source.strong_count() > 0);
         let (log, closed) = (Arc::<PacketLog>::default(), Arc::<Notify>::default());
+        let splice = Arc::<Mutex<Splice>>::default();
         let work = Work {
             log: log.clone(),
+            splice: splice.clone(),
+            publisher: None,
             lanes: Lanes::default(),
             base: None,
             relayed: false,
@@ -67,13 +72,18 @@ impl Sources {
             order: Order::new(pictures.keep_bframe),
         };
         runtime.spawn(work.run(convert(stream).frames(), closed.clone()));
-        let source = Arc::new(Source { log, closed, ask: Mutex::default() });
+        let source = Arc::new(Source { log, splice, closed, ask: Mutex::default() });
         open.insert(stream.name().clone(), Arc::downgrade(&source));
         source
     }
 }
 
 impl Source {
+    /// Appends a publisher's own packets.
+    pub(crate) fn relay(&self, publisher: SessionId, burst: Burst) {
+        append(&self.log, &self.splice, publisher, burst);
+    }
+
     /// Asks the publisher for a key frame of a layer, or of all, if it is one that can be asked.
     pub(crate) fn want_key_frame(&self, layer: Option<u8>) {
         if let Some(ask) = &*self.ask.lock() {
@@ -93,8 +103,16 @@ impl Drop for Source {
     }
 }
 
+fn append(log: &PacketLog, splice: &Mutex<Splice>, publisher: SessionId, mut burst: Burst) {
+    if splice.lock().place(publisher, &mut burst) {
+        log.push(burst);
+    }
+}
+
 struct Work {
     log: Arc<PacketLog>,
+    splice: Arc<Mutex<Splice>>,
+    publisher: Option<SessionId>,
     lanes: Lanes,
     /// The moment at the stream's time zero.
     base: Option<(Instant, Time)>,
@@ -141,11 +159,12 @@ impl Work {
         match entry {
             Entry::Published => {
                 let publisher = stream.origin().snapshot().publisher;
-                self.relayed = publisher.is_some_and(|session| session.info().kind == "rtc-publish");
+                self.relayed = publisher.as_ref().is_some_and(|session| session.info().kind == "rtc-publish");
+                self.publisher = publisher.map(|session| session.id());
                 self.base = None;
                 self.order.begin();
             }
-            Entry::Unpublished => self.log.clear(),
+            Entry::Unpublished => self.ended(),
             Entry::Frame(_) if self.relayed => {}
             Entry::Frame(frame) if frame.track == Track::Script => {}
             Entry::Frame(frame) if self.order.takes(frame, stream.name()) => self.frame(frame),
@@ -153,7 +172,16 @@ impl Work {
         }
     }
 
+    /// The publisher left; its packets are nothing to begin with, unless the next one's are there already.
+    fn ended(&mut self) {
+        let splice = self.splice.lock();
+        if self.publisher.take().is_none_or(|publisher| splice.is_of(publisher)) {
+            self.log.clear();
+        }
+    }
+
     fn frame(&mut self, frame: &Frame) {
+        let Some(publisher) = self.publisher else { return };
         let now = Instant::now();
         let wallclock = self.wallclock(frame.pts, now);
         let Some(lane) = self.lanes.of(frame, self.pictures) else { return };
@@ -165,17 +193,23 @@ impl Work {
         let (track, codec, key) = (frame.track, frame.codec, frame.is_video_key());
         let redundant = lane.redundant(time, &packets);
         let disposable = lane.references.disposable(codec, packets.iter().map(|packet| &*packet.payload));
-        self.log.push(Burst { track, codec, layer: 0, key, disposable, redundant, time, wallclock, packets });
+        let burst = Burst { track, codec, layer: 0, key, disposable, redundant, time, wallclock, packets };
+        append(&self.log, &self.splice, publisher, burst);
     }
 
-    /// Both tracks on one line: the moment of the first frame, and from there by the stream's own clock.
+    /// Both tracks on one line: the moment of the first frame, and from there by the stream's own clock. A frame that
+    /// would be of the future tells that those before it had waited: the line moves.
     fn wallclock(&mut self, pts: Time, now: Instant) -> Instant {
         let (base, zero) = *self.base.get_or_insert((now, pts));
         let since = pts - zero;
-        match since >= Time::ZERO {
+        let moment = match since >= Time::ZERO {
             true => base + since.duration(),
             false => base.checked_sub((Time::ZERO - since).duration()).unwrap_or(base),
+        };
+        if moment > now {
+            self.base = Some((now, pts));
         }
+        moment.min(now)
     }
 }
 

@@ -277,6 +277,18 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn what_nothing_refers_to() {
+        assert!(
+            is_disposable(&hex("00000002 0605 00000002 0180 00000002 0181"), 4),
+            "SEI and two slices, nal_ref_idc 0"
+        );
+        assert!(is_disposable(&hex("0002 0180"), 2));
+        assert!(!is_disposable(&hex("00000002 0180 00000002 2180"), 4));
+        assert!(!is_disposable(&hex("00000002 0605"), 4), "no slice");
+        assert!(!is_disposable(&hex("00000009 01"), 4), "a broken length");
+    }
+
+    #[test]
     fn constrained_baseline_of_an_odd_size() {
         let record =
             hex("0142c00affe1 0018 6742c00ada149e2223011000000300100000030320f1226a 01 0004 68ce0fc8");

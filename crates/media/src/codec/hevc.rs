@@ -347,6 +347,17 @@ pub(super) mod tests {
         a2 0001 0007 4401c172b46240 // PPS";
 
     #[test]
+    fn what_nothing_later_refers_to() {
+        let disposable = |unit: &str, layers| is_disposable(&hex(&format!("00000003 {unit}")), 4, layers);
+        assert!(disposable("0001af", 1), "TRAIL_N");
+        assert!(!disposable("0201af", 1), "TRAIL_R");
+        assert!(!disposable("0001af", 2), "TRAIL_N below another sub-layer");
+        assert!(disposable("0402af", 2), "TSA_N of the highest");
+        assert!(disposable("1001af", 1) && disposable("1201af", 1), "RASL_N, RASL_R");
+        assert!(!disposable("2601af", 1) && !disposable("4e01af", 1), "IDR_W_RADL; no slice");
+    }
+
+    #[test]
     fn describes_a_real_configuration() {
         let record = hex(MAIN);
         let config = Config::parse(&record).unwrap();

@@ -1,0 +1,205 @@
+//! Sound, pictures and time between WebRTC and every other protocol.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use headwater_testkit::viewer::{Kept, Viewer};
+use headwater_testkit::{Clip, Options, Publisher, Server, flash, free_port, wait};
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What a viewer takes for being together.
+const TOGETHER: f64 = 0.040;
+
+fn server(more: &str) -> Server {
+    let port = free_port();
+    let root =
+        format!("rtc_server {{ enabled on; listen {port}; candidate 127.0.0.1; }} srs_log_level_v2 debug;");
+    let vhost = format!("rtc {{ enabled on; rtmp_to_rtc on; rtc_to_rtmp on; pli_for_rtmp 1; }} {more}");
+    Server::start(&Options { root, vhost, ..Options::default() })
+}
+
+fn viewer(server: &Server, stream: &str) -> Viewer {
+    Viewer::start(server.api_address(), &format!("/rtc/v1/whep/?app=live&stream={stream}"))
+}
+
+fn whip(server: &Server, stream: &str) -> String {
+    format!("http://{}/rtc/v1/whip/?app=live&stream={stream}", server.api_address())
+}
+
+/// When the beeps begin: moments of the first loud samples.
+fn beeps(sound: &Kept) -> Vec<f64> {
+    let mut decoder = opus::Decoder::new(48_000, opus::Channels::Stereo).unwrap();
+    let mut samples = [0.0_f32; 5760 * 2];
+    let mut quiet = 0; // samples since the last loud one
+    let mut begun = Vec::new();
+    for packet in &sound.packets {
+        let n = decoder.decode_float(&packet.payload, &mut samples, false).unwrap();
+        for (at, pair) in samples[..2 * n].chunks(2).enumerate() {
+            if pair[0].abs() < 0.1 {
+                quiet += 1;
+                continue;
+            }
+            if quiet > 4800 {
+                begun.extend(sound.moment(packet.time.wrapping_add(at as u32), 48_000));
+            }
+            quiet = 0;
+        }
+    }
+    begun
+}
+
+/// When the flashes begin: moments of the key frames.
+fn flashes(pictures: &Kept) -> Vec<f64> {
+    let mut times: Vec<u32> =
+        pictures.packets.iter().filter(|packet| packet.begins_key()).map(|packet| packet.time).collect();
+    times.dedup();
+    times.iter().filter_map(|&time| pictures.moment(time, 90_000)).collect()
+}
+
+fn assert_together(offsets: &[f64], of: &str) {
+    assert!(offsets.len() >= 2, "{of}: too few flashes with beeps: {offsets:?}");
+    assert!(offsets.iter().all(|off| off.abs() < TOGETHER), "{of}: beeps are late by {offsets:?} s");
+}
+
+#[test]
+fn flash_and_beep_of_rtmp_reach_webrtc_together() {
+    let server = server("");
+    let _publisher = flash::publish(&server.rtmp_url("s"));
+    server.wait_until_published("s");
+    let mut viewer = viewer(&server, "s");
+    viewer.watch("five flashes and reports of both tracks", LIMIT, |seen| {
+        let told = |kept: &Kept| kept.reports.len() >= 3;
+        flashes(&seen.video).len() >= 5 && told(&seen.video) && told(&seen.audio)
+    });
+    assert_together(&flash::apart(&flashes(&viewer.video), &beeps(&viewer.audio)), "WHEP");
+}
+
+#[test]
+fn what_is_published_by_webrtc_is_read_everywhere() {
+    let server = server("dvr { enabled on; dvr_plan session; dvr_path ./dvr/[stream].[timestamp].flv; }");
+    let publisher = flash::publish_whip(&whip(&server, "s"));
+    server.wait_until_published("s");
+    // Sender reports come every few seconds; until then times are those of arrival.
+    let mut viewer = viewer(&server, "s");
+    viewer.watch("reports", LIMIT, |seen| !seen.video.reports.is_empty() && !seen.audio.reports.is_empty());
+    let playlist = server.http_url("/live/s.m3u8");
+    let urls = [server.rtmp_url("s"), server.http_url("/live/s.flv"), playlist];
+    std::thread::scope(|scope| {
+        for url in &urls {
+            scope.spawn(move || {
+                let (offsets, said) = flash::offsets(url, 5);
+                assert!(said.contains("Video: h264") && said.contains("Audio: aac"), "{url}: {said}");
+                assert_together(&offsets, url);
+            });
+        }
+    });
+    publisher.stop();
+    server.wait_until_unpublished("s");
+    let file = wait::until("a recording", LIMIT, || {
+        let mut files = std::fs::read_dir(server.folder().join("dvr")).ok()?.filter_map(Result::ok);
+        files.next().map(|file| file.path()).filter(|path| path.extension().is_some_and(|ext| ext == "flv"))
+    });
+    let (offsets, said) = flash::offsets(&file.to_string_lossy(), 60);
+    assert!(said.contains("Audio: opus"), "recordings keep what was published: {said}");
+    assert_together(&offsets[offsets.len() / 2..], "the recording");
+}
+
+fn count(server: &Server, line: &str) -> usize {
+    server.log().lines().filter(|l| l.contains(line) && l.contains("Opus")).count()
+}
+
+#[test]
+fn sound_is_converted_once_and_only_while_somebody_listens() {
+    let server = server("");
+    let _publisher = Publisher::looping(Clip::H264Mp3.tool(), &Clip::H264Mp3.file(), &server.rtmp_url("s"));
+    server.wait_until_published("s");
+    assert_eq!(count(&server, "conversion of sound starts"), 0);
+    let mut viewers = [viewer(&server, "s"), viewer(&server, "s")];
+    for viewer in &mut viewers {
+        viewer.watch("sound", LIMIT, |seen| seen.audio.packets.len() > 20);
+    }
+    assert_eq!(count(&server, "conversion of sound starts"), 1);
+    assert_eq!(count(&server, "conversion of sound ends"), 0);
+    viewers.into_iter().for_each(Viewer::leave);
+    wait::until("the conversion to end", LIMIT, || {
+        (count(&server, "conversion of sound ends") == 1).then_some(())
+    });
+    assert_eq!(count(&server, "conversion of sound starts"), 1);
+}
+
+/// Numbers without a hole, times that go up and do not leap.
+fn assert_goes_on(kept: &Kept, rate: u32) {
+    for pair in kept.packets.windows(2) {
+        let (before, after) = (&pair[0], &pair[1]);
+        assert_eq!(after.number, before.number + 1, "{before:?} {after:?}");
+        let (step, passed) = (after.time.wrapping_sub(before.time), after.at.duration_since(before.at));
+        let most = (passed.as_secs_f64() + 3.0) * f64::from(rate);
+        assert!(f64::from(step) < most, "{step} ticks in {passed:?}");
+    }
+}
+
+#[test]
+fn viewers_stay_while_publishers_come_and_go() {
+    let server = server("");
+    let clip = Clip::H264Aac;
+    let publisher = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    server.wait_until_published("s");
+    let mut viewer = viewer(&server, "s");
+    viewer.watch("pictures over RTMP", LIMIT, |seen| seen.video.packets.len() > 50);
+    publisher.stop();
+    server.wait_until_unpublished("s");
+    let publisher = flash::publish_whip(&whip(&server, "s"));
+    server.wait_until_published("s");
+    let (before, heard) = (viewer.video.packets.len(), viewer.audio.packets.len());
+    viewer.watch("pictures and sound by WHIP", LIMIT, |seen| {
+        seen.video.packets.len() > before + 100 && seen.audio.packets.len() > heard + 50
+    });
+    publisher.stop();
+    server.wait_until_unpublished("s");
+    let _publisher = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    server.wait_until_published("s");
+    let (before, heard) = (viewer.video.packets.len(), viewer.audio.packets.len());
+    viewer.watch("pictures and sound over RTMP again", LIMIT, |seen| {
+        seen.video.packets.len() > before + 50 && seen.audio.packets.len() > heard + 50
+    });
+    assert_goes_on(&viewer.video, 90_000);
+    assert_goes_on(&viewer.audio, 48_000);
+}
+
+/// Requests for key frames that the publisher was sent.
+fn asked(server: &Server) -> u64 {
+    let sessions = server.api("/api/v1/rtc/sessions/");
+    let list = sessions["sessions"].as_array().unwrap();
+    let publishing = list.iter().find(|session| session["kind"] == "rtc-publish").unwrap();
+    let tracks = publishing["tracks"].as_array().unwrap();
+    tracks.iter().filter_map(|track| track["plis"].as_u64()).sum()
+}
+
+#[test]
+fn newcomers_begin_at_once_and_the_publisher_is_not_asked_often() {
+    let server = server("");
+    let _publisher = flash::publish_whip(&whip(&server, "s"));
+    server.wait_until_published("s");
+    let mut viewers = [viewer(&server, "s"), viewer(&server, "s"), viewer(&server, "s")];
+    for viewer in &mut viewers {
+        viewer.watch("a picture", LIMIT, |seen| !seen.video.packets.is_empty());
+        assert!(viewer.video.packets[0].begins_key(), "{:?}", viewer.video.packets[0]);
+    }
+    let before = asked(&server);
+    let begun = std::time::Instant::now();
+    let mut requests = 0;
+    while begun.elapsed() < Duration::from_secs(4) {
+        for viewer in &mut viewers {
+            viewer.ask_for_key_frame();
+            viewer.watch_for(Duration::from_millis(30));
+            requests += 1;
+        }
+    }
+    // Statistics are a second old at most.
+    let most = 2 * (begun.elapsed().as_secs() + 2) + 1;
+    let sent = asked(&server) - before;
+    assert!(
+        requests > 20 && (1..=most).contains(&sent),
+        "{requests} requests became {sent}, more than {most}"
+    );
+}
