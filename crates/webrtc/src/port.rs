@@ -315,6 +315,7 @@ impl Port {
                     Role::Publish(_) => peer.publish(&self.gateway)?,
                     Role::Play(egress) => {
                         egress.connect(&keys.ok_or("DTLS ended without keys for SRTP")?, now)?;
+                        self.flush(key); // the handshake's end goes before the first packet, which else is lost
                         self.join(key, now);
                     }
                 }
