@@ -1,27 +1,12 @@
 /** The console in a real browser, by accessible role, against a real server with a real stream. */
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hostOf, isGood, keep, launch, openPage, playsOn, SCREENS } from './browser';
 import { environment } from './environment';
 import { PICTURE, Publisher } from './publisher';
 
 const env = environment();
 const STREAM = 'console-e2e';
-const SCREENSHOTS = join(process.cwd(), '../artifacts/console');
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-const CHROMIUM_FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--autoplay-policy=no-user-gesture-required',
-];
 
 const PROTOCOLS = [
   { label: 'HTTP-FLV', search: 'flv' },
@@ -29,19 +14,11 @@ const PROTOCOLS = [
   { label: 'HLS', search: 'hls' },
 ];
 
-const SCREENS = [
-  { width: 1440, height: 900, colorScheme: 'light' },
-  { width: 1440, height: 900, colorScheme: 'dark' },
-  { width: 390, height: 844, colorScheme: 'light' },
-  { width: 390, height: 844, colorScheme: 'dark' },
-] as const;
-
 let browser: Browser;
 let publisher: Publisher | null = null;
 
 beforeAll(async () => {
-  mkdirSync(SCREENSHOTS, { recursive: true });
-  browser = await chromium.launch({ executablePath: env.chromium, args: CHROMIUM_FLAGS, headless: true });
+  browser = await launch();
 });
 
 afterAll(async () => {
@@ -49,32 +26,8 @@ afterAll(async () => {
   await browser?.close();
 });
 
-/** A page that remembers what went wrong in it. */
-async function open(path: string, options: BrowserContextOptions = {}) {
-  const context = await browser.newContext({ locale: 'en-US', ...options });
-  const page = await context.newPage();
-  const faults: string[] = [];
-  page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
-  page.on('console', (message) => {
-    if (/Content Security Policy|Refused to/.test(message.text())) faults.push(message.text());
-  });
-  const loaded: string[] = [];
-  page.on('request', (request) => loaded.push(request.url()));
-  page.on('websocket', (socket) => loaded.push(socket.url()));
-  await page.goto(env.consoleUrl + path);
-  const close = async () => {
-    await context.close();
-    const ours = [env.consoleUrl, env.httpUrl].map(hostOf);
-    const outside = loaded.filter((url) => /^(http|ws)/.test(url) && !ours.includes(hostOf(url)));
-    expect(outside, 'loaded from outside').toEqual([]);
-    expect(faults).toEqual([]);
-  };
-  return { page, loaded, close };
-}
-
-function hostOf(url: string): string {
-  return new URL(url).host;
-}
+const open = (path: string, options?: BrowserContextOptions) =>
+  openPage(browser, env.consoleUrl, path, { ours: [env.httpUrl], ...options });
 
 const streamLink = (page: Page) => page.getByRole('link', { name: STREAM, exact: true });
 
@@ -85,55 +38,6 @@ async function publish(page: Page): Promise<void> {
     .catch((cause) => {
       throw new Error(publisher?.failure() ?? `the published stream does not appear: ${cause}`);
     });
-}
-
-/** Waits until the picture moves: time and decoded frames both advance, without an error in between. */
-async function playsOn(page: Page): Promise<void> {
-  const read = () =>
-    page.evaluate(() => {
-      const video = document.querySelector('video');
-      return {
-        time: video?.currentTime ?? 0,
-        frames: video?.getVideoPlaybackQuality().totalVideoFrames ?? 0,
-      };
-    });
-  await page.getByText('Playing', { exact: true }).waitFor({ timeout: 40_000 });
-  const from = await read();
-  await page.waitForFunction(
-    (before) => {
-      const video = document.querySelector('video');
-      if (!video) return false;
-      const frames = video.getVideoPlaybackQuality().totalVideoFrames;
-      return video.currentTime >= before.time + 2 && frames >= before.frames + 30;
-    },
-    from,
-    { timeout: 20_000 },
-  );
-}
-
-async function isAccessible(page: Page): Promise<void> {
-  await page.evaluate(AXE);
-  const violations = await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as { axe: typeof import('axe-core') };
-    const result = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] });
-    return result.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`);
-  });
-  expect(violations).toEqual([]);
-}
-
-async function fitsScreen(page: Page): Promise<void> {
-  const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-  expect(over, 'pixels beyond the right edge').toBeLessThanOrEqual(0);
-}
-
-async function keep(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
-}
-
-async function isGood(page: Page, name: string): Promise<void> {
-  await fitsScreen(page);
-  await keep(page, name);
-  await isAccessible(page);
 }
 
 describe('before a stream', () => {

@@ -8,22 +8,28 @@ export interface Environment {
   app: string;
   /** Origin of the media port. */
   httpUrl: string;
-  chromium: string;
   ffmpeg: string;
 }
 
 export function environment(): Environment {
-  const needed = ['HEADWATER_CONSOLE_URL', 'HEADWATER_RTMP_URL', 'HEADWATER_HTTP_URL'] as const;
-  const missing = needed.filter((name) => !process.env[name]);
-  if (missing.length > 0) throw new Error(`set ${missing.join(', ')}: see console/e2e/README.md`);
-  const [consoleUrl, rtmpUrl, httpUrl] = needed.map((name) => String(process.env[name]).replace(/\/+$/, ''));
+  const [consoleUrl, rtmpUrl, httpUrl] = origins(
+    'HEADWATER_CONSOLE_URL',
+    'HEADWATER_RTMP_URL',
+    'HEADWATER_HTTP_URL',
+  );
   const app = /^rtmp:\/\/[^/]+\/(.+)$/.exec(rtmpUrl ?? '')?.[1] ?? 'live';
   return {
     consoleUrl: consoleUrl ?? '',
     rtmpApp: rtmpUrl?.endsWith(`/${app}`) ? rtmpUrl : `${rtmpUrl}/${app}`,
     app,
     httpUrl: httpUrl ?? '',
-    chromium: process.env.HEADWATER_CHROMIUM ?? '/usr/bin/chromium',
     ffmpeg: process.env.HEADWATER_FFMPEG ?? 'ffmpeg',
   };
+}
+
+/** Values of variables that must be set, without a slash at the end. */
+export function origins(...names: string[]): string[] {
+  const missing = names.filter((name) => !process.env[name]);
+  if (missing.length > 0) throw new Error(`set ${missing.join(', ')}: see console/e2e/README.md`);
+  return names.map((name) => String(process.env[name]).replace(/\/+$/, ''));
 }

@@ -32,6 +32,8 @@ export function createApi({ scene, media, rtmpPort, httpPort }) {
         return json(response, { ...ENVELOPE, vhosts: vhosts() });
       case '/api/v1/streams/':
         return json(response, { ...ENVELOPE, streams: paged(streams(), url) });
+      case '/api/v1/rtc/sessions/':
+        return json(response, { ...ENVELOPE, sessions: [], failed: [] });
       case '/api/v1/clients/':
         return json(response, { ...ENVELOPE, clients: paged(clients(url.searchParams.get('stream')), url) });
       default:

@@ -1,6 +1,6 @@
 /** A server made of canned answers, in place of `fetch`. */
 import { vi } from 'vitest';
-import type { ApiClient, ApiStream, ApiVhost, ConsoleInfo } from '../src/api/client';
+import type { ApiClient, ApiStream, ApiVhost, ConsoleInfo, RtcSession, RtcSessions } from '../src/api/client';
 
 export const CONSOLE: ConsoleInfo = {
   version: '1.2.3',
@@ -94,11 +94,31 @@ export function more(viewers: number, uptime: number): ApiStream['headwater'] {
   return { uptime_s: uptime, viewers, jumps: 0, cached_bytes: 0, publisher_type: '', timeline };
 }
 
+const NO_SESSIONS: RtcSessions = { sessions: [], failed: [] };
+
+export function rtcSession(part: Partial<RtcSession> = {}): RtcSession {
+  return {
+    id: 'rtc1',
+    session: 'local:remote',
+    kind: 'rtc-play',
+    stream: 'live/cam1',
+    phase: 'connected',
+    reason: null,
+    candidates: ['udp 192.0.2.7 8000'],
+    remote: 'udp 198.51.100.2:5000',
+    tried: ['udp 198.51.100.2:5000'],
+    rtt_ms: 23.6,
+    tracks: [{ mid: '1', kind: 'video', codec: 'H264', bytes: 1_000, loss: 0.02 }],
+    ...part,
+  };
+}
+
 export interface Answers {
   streams?: ApiStream[];
   vhosts?: ApiVhost[];
   clients?: ApiClient[];
   console?: ConsoleInfo;
+  rtc?: RtcSessions;
   /** Answer of DELETE /api/v1/clients/{id}. */
   kick?: (request: Request) => Response;
 }
@@ -123,6 +143,7 @@ function reply(path: string, request: Request, answers: Answers): Response {
   if (request.method === 'DELETE') return kick?.(request) ?? json({ code: 0 });
   if (path === '/api/v1/console') return json(answers.console ?? CONSOLE);
   if (path === '/api/v1/vhosts/') return json({ code: 0, vhosts });
+  if (path === '/api/v1/rtc/sessions/') return json({ code: 0, ...(answers.rtc ?? NO_SESSIONS) });
   if (path === '/api/v1/streams/') return json({ code: 0, streams });
   if (path === '/api/v1/clients/') return json({ code: 0, clients });
   const found = clients.find((each) => path.endsWith(`/${each.id}`));

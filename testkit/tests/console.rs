@@ -11,7 +11,7 @@ fn the_console_shows_and_plays_a_stream() {
     let console = Path::new(env!("CARGO_MANIFEST_DIR")).join("../console");
     let server = Server::start(&Options::default());
     let output = Command::new("npm")
-        .args(["run", "e2e"])
+        .args(["run", "e2e", "--", "e2e/console.e2e.ts"])
         .current_dir(&console)
         .env("HEADWATER_CONSOLE_URL", server.console_url())
         .env("HEADWATER_RTMP_URL", format!("rtmp://{}", server.rtmp_address()))

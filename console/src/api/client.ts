@@ -90,7 +90,6 @@ export interface RtcTrack {
   bytes: number;
   /** Share of packets lost lately, 0 to 1. */
   loss: number | null;
-  nacks: number;
 }
 
 export interface RtcSessions {

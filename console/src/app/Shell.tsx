@@ -34,6 +34,7 @@ export function Shell() {
         <Group h="100%" px="md" gap="sm">
           <Burger opened={open} onClick={toggle} size="sm" aria-label={t('app.menu')} aria-expanded={open} />
           <Brand />
+          <OnAir />
         </Group>
       </AppShell.Header>
       <AppShell.Navbar className={classes.bar} p="sm">

@@ -13,7 +13,7 @@ import { ThenWatch } from './ThenWatch';
 
 export function BrowserWay({ media, name }: { media: MediaServer; name: StreamName }) {
   const { t } = useTranslation();
-  const { phase, outgoing } = useBroadcast();
+  const { phase, outgoing, since } = useBroadcast();
   const { captured } = useCapture();
   return (
     <div className={classes.columns}>
@@ -23,7 +23,7 @@ export function BrowserWay({ media, name }: { media: MediaServer; name: StreamNa
       <div className={classes.side}>
         {phase !== 'off' && (
           <Panel title={t('browser.sending')}>
-            <SendingNumbers outgoing={outgoing} />
+            <SendingNumbers outgoing={outgoing} since={since} />
           </Panel>
         )}
         {captured.length > 0 && <DevicesPanel />}

@@ -4,11 +4,21 @@ import { Numbers } from '../../components/Numbers';
 import { useFormat } from '../../format/format';
 import type { Outgoing } from '../../webrtc/readings';
 
+/** Browsers begin low and feel their way up; what limits them is worth a word after this many ms. */
+const SETTLED_MS = 15_000;
+
+interface SendingNumbersProps {
+  outgoing: Outgoing | null;
+  /** When it went on air, in ms of the browser's clock. */
+  since: number | null;
+}
+
 /** What the browser says about sending. */
-export function SendingNumbers({ outgoing }: { outgoing: Outgoing | null }) {
+export function SendingNumbers({ outgoing, since }: SendingNumbersProps) {
   const { t } = useTranslation();
   const format = useFormat();
   const none = t('unit.none');
+  const settled = since !== null && Date.now() - since > SETTLED_MS;
   const shown = <T,>(value: T | null | undefined, spell: (value: T) => string) =>
     value === null || value === undefined ? none : spell(value);
   return (
@@ -33,7 +43,7 @@ export function SendingNumbers({ outgoing }: { outgoing: Outgoing | null }) {
         ]}
       />
       <Text size="sm" c="dimmed" mt="sm" mih={22}>
-        {outgoing?.limitedBy ? t(`browser.limited.${outgoing.limitedBy}`) : ''}
+        {settled && outgoing?.limitedBy ? t(`browser.limited.${outgoing.limitedBy}`) : ''}
       </Text>
     </>
   );

@@ -32,18 +32,18 @@ export function StagePanel({ name }: { name: StreamName }) {
   const problem = mayCapture() ? capture.problem : 'insecure';
   return (
     <section className={classes.panel} aria-label={t('browser.preview')}>
+      <div className={classes.stage} data-idle={capture.captured.length === 0 || undefined}>
+        <Preview stream={capture.preview} />
+        <Cover capture={capture} />
+        {phase === 'live' && <OnAir />}
+      </div>
+      {capture.captured.length > 0 && <Controls name={name} capture={capture} />}
       {problem && (
         <div className={classes.notice}>
           <DeviceNotice problem={problem} picture={capture.picture} />
         </div>
       )}
       {evidence && <ConnectionNotice name={name} />}
-      <div className={classes.stage}>
-        <Preview stream={capture.preview} />
-        <Cover capture={capture} />
-        {phase === 'live' && <OnAir />}
-      </div>
-      {capture.captured.length > 0 && <Controls name={name} capture={capture} />}
     </section>
   );
 }

@@ -2,11 +2,11 @@
 import { Button, Table, Text } from '@mantine/core';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import type { ApiClient } from '../../api/client';
+import type { ApiClient, RtcSession } from '../../api/client';
 import { ApiNotice } from '../../app/ApiNotice';
 import { Panel } from '../../components/Panel';
 import { useFormat } from '../../format/format';
-import { useKick, useStreamClients } from '../../live/queries';
+import { useKick, useRtcSessions, useStreamClients } from '../../live/queries';
 import type { LiveStream } from '../../live/stream';
 import classes from './ClientsPanel.module.css';
 
@@ -14,6 +14,7 @@ export function ClientsPanel({ stream }: { stream: LiveStream }) {
   const { t } = useTranslation();
   const { data, error, refetch } = useStreamClients(stream);
   const kick = useKick();
+  const rtc = useRtcSessions(stream.name, true).data;
   return (
     <Panel title={t('stream.clients')}>
       {kick.error && (
@@ -24,7 +25,10 @@ export function ClientsPanel({ stream }: { stream: LiveStream }) {
       {error && !data && <ApiNotice error={error} retry={() => void refetch()} />}
       {!data && !error && <Text c="dimmed">{t('client.loading')}</Text>}
       {data?.length === 0 && <Text c="dimmed">{t('client.none')}</Text>}
-      {data && data.length > 0 && <Clients clients={data} viewers={stream.viewers} kick={kick.mutate} />}
+      {data && data.length > 0 && (
+        <Clients clients={data} viewers={stream.viewers} rtc={rtc?.sessions ?? []} kick={kick.mutate} />
+      )}
+      {rtc && <FailedSessions failed={rtc.failed} />}
     </Panel>
   );
 }
@@ -33,10 +37,11 @@ interface ClientsProps {
   clients: ApiClient[];
   /** How many watch, shown or not. */
   viewers: number;
+  rtc: RtcSession[];
   kick: (id: string) => void;
 }
 
-function Clients({ clients, viewers, kick }: ClientsProps) {
+function Clients({ clients, viewers, rtc, kick }: ClientsProps) {
   const { t } = useTranslation();
   const hidden = viewers - clients.filter(({ publish }) => !publish).length;
   return (
@@ -56,7 +61,12 @@ function Clients({ clients, viewers, kick }: ClientsProps) {
           </Table.Thead>
           <Table.Tbody>
             {clients.map((client) => (
-              <Row key={client.id} client={client} kick={kick} />
+              <Row
+                key={client.id}
+                client={client}
+                session={rtc.find(({ id }) => id === client.id)}
+                kick={kick}
+              />
             ))}
           </Table.Tbody>
         </Table>
@@ -70,7 +80,14 @@ function Clients({ clients, viewers, kick }: ClientsProps) {
   );
 }
 
-function Row({ client, kick }: { client: ApiClient; kick: (id: string) => void }) {
+interface RowProps {
+  client: ApiClient;
+  /** What is known of it beyond others, if it speaks WebRTC. */
+  session: RtcSession | undefined;
+  kick: (id: string) => void;
+}
+
+function Row({ client, session, kick }: RowProps) {
   const { t } = useTranslation();
   const format = useFormat();
   const type = t(VIA[client.type] ?? 'client.type');
@@ -83,6 +100,7 @@ function Row({ client, kick }: { client: ApiClient; kick: (id: string) => void }
         <span className={classes.below}>
           <span>{client.ip}</span> <span>{format.duration(client.alive)}</span>
         </span>
+        {session && <SessionFacts session={session} />}
       </Table.Td>
       <Table.Td className={classes.address}>{client.ip}</Table.Td>
       <Table.Td className={classes.connected}>{format.duration(client.alive)}</Table.Td>
@@ -91,6 +109,49 @@ function Row({ client, kick }: { client: ApiClient; kick: (id: string) => void }
         <KickButton label={t('client.kickOf', { type, address: client.ip })} onKick={() => kick(client.id)} />
       </Table.Td>
     </Table.Tr>
+  );
+}
+
+/** Codecs, loss, round trip and path of a WebRTC session; what is not known is left out. */
+function SessionFacts({ session: { phase, remote, rtt_ms, tracks } }: { session: RtcSession }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const losses = tracks.flatMap(({ loss }) => (typeof loss === 'number' ? [loss] : []));
+  const codecs = tracks.map(({ codec, rid }) => (rid ? t('client.layer', { codec, layer: rid }) : codec));
+  const facts = [
+    phase === 'connected' ? '' : t(`client.phase.${phase}`),
+    [...new Set(codecs.filter(Boolean))].join(', '),
+    losses.length > 0 ? t('client.loss', { share: format.share(Math.max(...losses)) }) : '',
+    typeof rtt_ms === 'number' ? t('client.roundTrip', { time: format.milliseconds(rtt_ms / 1_000) }) : '',
+    remote ?? '',
+  ].filter(Boolean);
+  return <span className={classes.facts}>{facts.join(' · ')}</span>;
+}
+
+/** Failures shown at most, the latest first. */
+const FAILED_SHOWN = 3;
+
+/** Who tried to watch or publish over WebRTC in vain, with the server's reason. */
+function FailedSessions({ failed }: { failed: RtcSession[] }) {
+  const { t } = useTranslation();
+  if (failed.length === 0) return null;
+  return (
+    <div className={classes.failed}>
+      <Text size="sm" fw={600}>
+        {t('client.failed')}
+      </Text>
+      {failed
+        .slice(-FAILED_SHOWN)
+        .reverse()
+        .map(({ id, kind, tried, reason }) => (
+          <Text key={id} size="sm" c="dimmed">
+            {t(kind === 'rtc-publish' ? 'client.failedPublisher' : 'client.failedViewer', {
+              from: tried[0] ?? t('client.unheard'),
+              reason: reason ?? t('unit.none'),
+            })}
+          </Text>
+        ))}
+    </div>
   );
 }
 
