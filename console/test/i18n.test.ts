@@ -83,7 +83,7 @@ const ASSEMBLED = [
   /^device\.\w+\.(title|text)$/,
   /^browser\.(camera|screen|none)$/,
   /^browser\.limited\.\w+$/,
-  /^client\.phase\.\w+$/,
+  /^client\.(phase|level)\.\w+$/,
   /^publish\.ways\.\w+$/,
   /^level\.\w+$/,
   /^count\.streams$/,

@@ -1,6 +1,13 @@
 /** A server made of canned answers, in place of `fetch`. */
 import { vi } from 'vitest';
-import type { ApiClient, ApiStream, ApiVhost, ConsoleInfo, RtcSession, RtcSessions } from '../src/api/client';
+import type {
+  ApiClient,
+  ApiStream,
+  ApiVhost,
+  ConsoleInfo,
+  RtcSession,
+  RtcSessionList,
+} from '../src/api/client';
 
 export const CONSOLE: ConsoleInfo = {
   version: '1.2.3',
@@ -94,7 +101,24 @@ export function more(viewers: number, uptime: number): ApiStream['headwater'] {
   return { uptime_s: uptime, viewers, jumps: 0, cached_bytes: 0, publisher_type: '', timeline };
 }
 
-const NO_SESSIONS: RtcSessions = { sessions: [], failed: [] };
+const NO_SESSIONS = { sessions: [], failed: [] };
+
+const VIDEO_TRACK: RtcSession['tracks'][number] = {
+  mid: '1',
+  rid: null,
+  kind: 'video',
+  codec: 'H264',
+  packets: 100,
+  bytes: 90_000,
+  bitrate_bps: 1_200_000,
+  loss: 0.02,
+  lost: 2,
+  repaired: 1,
+  nacks: 3,
+  plis: 1,
+  firs: 0,
+  jitter_ms: 4,
+};
 
 export function rtcSession(part: Partial<RtcSession> = {}): RtcSession {
   return {
@@ -108,7 +132,12 @@ export function rtcSession(part: Partial<RtcSession> = {}): RtcSession {
     remote: 'udp 198.51.100.2:5000',
     tried: ['udp 198.51.100.2:5000'],
     rtt_ms: 23.6,
-    tracks: [{ mid: '1', kind: 'video', codec: 'H264', bytes: 1_000, loss: 0.02 }],
+    age_ms: 5_000,
+    srtp: 'AEAD_AES_128_GCM',
+    estimate_bps: null,
+    level: 'full',
+    layer: null,
+    tracks: [VIDEO_TRACK],
     ...part,
   };
 }
@@ -118,7 +147,7 @@ export interface Answers {
   vhosts?: ApiVhost[];
   clients?: ApiClient[];
   console?: ConsoleInfo;
-  rtc?: RtcSessions;
+  rtc?: Pick<RtcSessionList, 'sessions' | 'failed'>;
   /** Answer of DELETE /api/v1/clients/{id}. */
   kick?: (request: Request) => Response;
 }

@@ -11,6 +11,8 @@ export type ConsoleInfo = components['schemas']['Console'];
 export type ApiVhost = components['schemas']['Vhost'];
 export type ApiStream = components['schemas']['Stream'];
 export type ApiClient = components['schemas']['Client'];
+export type RtcSession = components['schemas']['RtcSession'];
+export type RtcSessionList = components['schemas']['RtcSessionList'];
 
 /** A server that takes longer than this counts as not answering. */
 const TIMEOUT_MS = 8_000;
@@ -59,58 +61,9 @@ export async function client(id: string): Promise<ApiClient> {
   return reply.client;
 }
 
-/** One WebRTC session, running or failed. */
-export interface RtcSession {
-  /** Id of the client. */
-  id: string;
-  /** `session` of its URL. */
-  session?: string;
-  kind: 'rtc-publish' | 'rtc-play';
-  /** `app/stream`. */
-  stream: string;
-  phase: 'waiting' | 'connecting' | 'connected' | 'closed';
-  /** Why it failed, in the server's words. */
-  reason: string | null;
-  /** What its answer named, as `udp 192.0.2.7 8000`. */
-  candidates: string[];
-  /** Where its packets come from, as `udp 198.51.100.2:5000`. */
-  remote: string | null;
-  /** Where STUN requests came from. */
-  tried: string[];
-  rtt_ms: number | null;
-  tracks: RtcTrack[];
-}
-
-export interface RtcTrack {
-  mid: string;
-  /** Simulcast layer. */
-  rid?: string;
-  kind: 'audio' | 'video';
-  codec: string;
-  bytes: number;
-  /** Share of packets lost lately, 0 to 1. */
-  loss: number | null;
-}
-
-export interface RtcSessions {
-  sessions: RtcSession[];
-  /** Oldest first. */
-  failed: RtcSession[];
-}
-
-export async function rtcSessions(): Promise<RtcSessions> {
-  return answer(await reach(() => get<RtcSessions>('/api/v1/rtc/sessions/')));
-}
-
-/** Asks for what the document does not describe. */
-async function get<T>(path: string): Promise<Answer<T>> {
-  const authorization = authorizationHeader();
-  const response = await fetch(`${globalThis.location?.origin ?? ''}${path}`, {
-    headers: authorization ? { Authorization: authorization } : {},
-    signal: AbortSignal.timeout(TIMEOUT_MS),
-  });
-  if (!response.ok) return { response };
-  return { data: await response.json(), response };
+/** WebRTC sessions, running and lately failed, the oldest first. */
+export async function rtcSessions(): Promise<RtcSessionList> {
+  return answer(await reach(() => http.GET('/api/v1/rtc/sessions/')));
 }
 
 /** Ends a client's connection, publisher or player. */

@@ -94,7 +94,7 @@ function upTo<T extends number>(steps: readonly T[], most = Number.POSITIVE_INFI
 }
 
 export function problemOf(cause: unknown, picture: Picture): DeviceProblem {
-  const name = cause instanceof Error ? cause.name : '';
+  const name = typeof cause === 'object' && cause !== null && 'name' in cause ? cause.name : '';
   if (name === 'NotAllowedError' || name === 'SecurityError')
     return picture === 'screen' ? 'notShared' : 'denied';
   if (name === 'NotFoundError' || name === 'OverconstrainedError') return 'absent';

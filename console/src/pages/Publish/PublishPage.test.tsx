@@ -38,3 +38,18 @@ it('shows a QR code on request', async () => {
   await user.click(await screen.findByRole('button', { name: 'QR code of RTMP address' }));
   expect(await screen.findByRole('img', { name: 'QR code of RTMP address' })).toBeInTheDocument();
 });
+
+it('tells why a page over HTTP gets no camera, and two ways out', async () => {
+  serve({});
+  open('/publish?way=browser');
+  expect(await screen.findByText('The browser keeps camera and microphone from this page')).toBeVisible();
+  expect(await code('ssh -L 2022:127.0.0.1:2022 localhost')).toHaveLength(1);
+  expect(screen.getByRole('button', { name: 'Camera' })).toBeDisabled();
+  expect(screen.queryByLabelText('Server address')).toBeNull();
+});
+
+it('offers WHIP to programs', async () => {
+  serve({});
+  open('/publish');
+  expect(await code('http://localhost:8080/rtc/v1/whip/?app=live&stream=livestream')).toHaveLength(1);
+});

@@ -113,19 +113,32 @@ function Row({ client, session, kick }: RowProps) {
 }
 
 /** Codecs, loss, round trip and path of a WebRTC session; what is not known is left out. */
-function SessionFacts({ session: { phase, remote, rtt_ms, tracks } }: { session: RtcSession }) {
+function SessionFacts({ session }: { session: RtcSession }) {
   const { t } = useTranslation();
   const format = useFormat();
-  const losses = tracks.flatMap(({ loss }) => (typeof loss === 'number' ? [loss] : []));
-  const codecs = tracks.map(({ codec, rid }) => (rid ? t('client.layer', { codec, layer: rid }) : codec));
+  const { remote, rtt_ms, tracks, layer } = session;
+  const losses = tracks.flatMap(({ loss }) => loss ?? []);
+  const nacks = tracks.reduce((sum, track) => sum + track.nacks, 0);
   const facts = [
-    phase === 'connected' ? '' : t(`client.phase.${phase}`),
-    [...new Set(codecs.filter(Boolean))].join(', '),
+    stateOf(session),
+    ...tracks.map(trackText),
+    layer === null ? '' : t('client.layer', { layer }),
     losses.length > 0 ? t('client.loss', { share: format.share(Math.max(...losses)) }) : '',
-    typeof rtt_ms === 'number' ? t('client.roundTrip', { time: format.milliseconds(rtt_ms / 1_000) }) : '',
+    nacks > 0 ? t('client.nacks', { count: nacks }) : '',
+    rtt_ms === null ? '' : t('client.roundTrip', { time: format.milliseconds(rtt_ms / 1_000) }),
     remote ?? '',
   ].filter(Boolean);
   return <span className={classes.facts}>{facts.join(' · ')}</span>;
+
+  function trackText({ codec, rid, bitrate_bps }: RtcSession['tracks'][number]): string {
+    return [codec, rid ?? '', format.bitrate(bitrate_bps / 1_000)].filter(Boolean).join(' ');
+  }
+
+  /** What is worth a word: not there yet, or less than all. */
+  function stateOf({ phase, level }: RtcSession): string {
+    if (phase === 'waiting' || phase === 'connecting') return t(`client.phase.${phase}`);
+    return level === 'referenced' || level === 'keys' || level === 'paused' ? t(`client.level.${level}`) : '';
+  }
 }
 
 /** Failures shown at most, the latest first. */

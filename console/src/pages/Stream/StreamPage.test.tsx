@@ -2,13 +2,26 @@ import { screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { open } from '../../../test/app';
-import { client, json, serve, stream } from '../../../test/server';
+import { client, json, rtcSession, serve, stream } from '../../../test/server';
 import type { Player, PlayerProblem } from '../../players';
+import type { Evidence } from '../../webrtc/diagnose';
+
+const BLOCKED: Evidence = {
+  purpose: 'play',
+  stage: 'reaching',
+  lost: false,
+  pageHost: 'live.example.com',
+  refusal: null,
+  candidates: [{ protocol: 'udp', host: '203.0.113.7', port: 8000 }],
+  session: 'a:b',
+  received: { packets: 0, decoded: 0 },
+  codecs: ['H264'],
+};
 
 const players = vi.hoisted(() => ({
   opened: [] as { protocol: string; url: string }[],
   closed: 0,
-  tell: undefined as ((problem: string) => void) | undefined,
+  tell: undefined as ((problem: string, evidence?: Evidence) => void) | undefined,
 }));
 
 vi.mock('../../players/index', async (original) => ({
@@ -30,7 +43,7 @@ vi.mock('../../players/index', async (original) => ({
       height: 720,
     }),
     onProblem: (listener) => {
-      players.tell = (problem) => listener(problem as PlayerProblem);
+      players.tell = (problem, evidence) => listener(problem as PlayerProblem, evidence);
       return () => {};
     },
   }),
@@ -160,6 +173,58 @@ describe('clients', () => {
     await user.click(await screen.findByRole('button', { name: /Disconnect RTMP/ }));
     await user.click(screen.getByRole('button', { name: 'Really disconnect' }));
     expect(await screen.findByText('It is gone already')).toBeVisible();
+  });
+});
+
+describe('WebRTC', () => {
+  const watcher = client({ id: 'rtc1', type: 'rtc-play', publish: false, ip: '198.51.100.2', alive: 5 });
+
+  it('plays from where the page came', async () => {
+    serve(live);
+    open('/streams/live/cam1?player=whep');
+    await waitFor(() =>
+      expect(players.opened).toEqual([
+        { protocol: 'whep', url: 'http://localhost:3000/rtc/v1/whep/?app=live&stream=cam1' },
+      ]),
+    );
+  });
+
+  it('says why it does not connect, with the server’s words for this session', async () => {
+    const waiting = rtcSession({
+      session: 'a:b',
+      phase: 'closed',
+      reason: 'no STUN request came',
+      tried: [],
+    });
+    serve({ ...live, rtc: { sessions: [], failed: [waiting] } });
+    open('/streams/live/cam1?player=whep');
+    await waitFor(() => expect(players.opened).toHaveLength(1));
+    players.tell?.('webrtc', BLOCKED);
+    expect(await screen.findByText('No packet comes back from 203.0.113.7:8000/udp')).toBeVisible();
+    expect(screen.getByText(/Open UDP port 8000/)).toBeVisible();
+    expect(await screen.findByText('The server says: no STUN request came')).toBeVisible();
+    expect(screen.getByText(/attempt 1 of 5/)).toBeVisible();
+  });
+
+  it('does not try again what the reader has to change', async () => {
+    serve(live);
+    open('/streams/live/cam1?player=whep');
+    await waitFor(() => expect(players.opened).toHaveLength(1));
+    const reason = 'WebRTC is off; set `rtc_server { enabled on; }`';
+    players.tell?.('webrtc', { ...BLOCKED, stage: 'signalling', refusal: { status: 403, reason } });
+    expect(await screen.findByText('WebRTC is turned off on the server')).toBeVisible();
+    expect(screen.getByText(`The server says: ${reason}`)).toBeVisible();
+    expect(screen.queryByText(/attempt/)).toBeNull();
+  });
+
+  it('tells of its viewers what others have not, and of those who failed', async () => {
+    const failed = rtcSession({ id: 'rtc9', phase: 'closed', reason: 'DTLS timed out' });
+    serve({ ...live, clients: [watcher, client()], rtc: { sessions: [rtcSession()], failed: [failed] } });
+    open('/streams/live/cam1');
+    const facts =
+      'H264 1.20 Mb/s · 2.0 % lost · 3 packets asked for again · 24 ms round trip · udp 198.51.100.2:5000';
+    expect(await screen.findByText(facts)).toBeVisible();
+    expect(screen.getByText('Viewer, udp 198.51.100.2:5000: DTLS timed out')).toBeVisible();
   });
 });
 
