@@ -68,7 +68,7 @@ describe('a broadcast from the browser', () => {
     await playsOn(page);
     await page.getByRole('link', { name: 'On air: roaming' }).click();
     await page
-      .getByText(/^On air/)
+      .getByText(/^On air \d/)
       .first()
       .waitFor();
     await page.getByRole('button', { name: 'Stop' }).click();
@@ -84,7 +84,7 @@ describe('a broadcast from the browser', () => {
     await page.getByRole('button', { name: 'Go live' }).focus();
     await page.keyboard.press('Enter');
     await page
-      .getByText(/^On air/)
+      .getByText(/^On air \d/)
       .first()
       .waitFor({ timeout: 30_000 });
     await page.getByRole('button', { name: 'Stop' }).focus();

@@ -31,7 +31,7 @@ export function Shell() {
         {t('app.skip')}
       </a>
       <AppShell.Header className={classes.header} hiddenFrom="sm">
-        <Group h="100%" px="md" gap="sm">
+        <Group h="100%" px="md" gap="sm" wrap="nowrap">
           <Burger opened={open} onClick={toggle} size="sm" aria-label={t('app.menu')} aria-expanded={open} />
           <Brand />
           <OnAir />
@@ -105,7 +105,7 @@ function OnAir() {
   return (
     <AnchorLink {...to.broadcast(target.name)} className={classes.onAir} c="inherit">
       <span className={classes.lamp} data-live={phase === 'live' || undefined} aria-hidden />
-      {t('app.onAir', { name: target.name.stream })}
+      <span className={classes.onAirName}>{t('app.onAir', { name: target.name.stream })}</span>
     </AnchorLink>
   );
 }
