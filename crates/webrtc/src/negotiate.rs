@@ -17,6 +17,7 @@ use crate::status::Status;
 use headwater_conf::VhostRtc;
 use headwater_hub::{Action, Grant, Request, Session, SessionId, SessionInfo, Stream};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
@@ -146,7 +147,12 @@ impl WebRtc {
             credentials: wish.credentials.as_ref(),
             certificate: self.certificate(),
         };
-        let Agreement { mut engine, outbox, answer } = agree(&wish.offer, &terms, now)?;
+        // The state machine asserts what offers should be; one that slips through the checks must not cost more.
+        let agreed = catch_unwind(AssertUnwindSafe(|| agree(&wish.offer, &terms, now)));
+        let Agreement { mut engine, outbox, answer } = agreed.unwrap_or_else(|_| {
+            tracing::error!(peer = %wish.peer, "an offer broke the WebRTC state machine and was refused");
+            Err(Refused::Offer("it contradicts itself".into()))
+        })?;
         let session = Arc::new(Session::new(session_info(&request, grant)));
         let name = session.info().name.clone();
         let path = format!("{}/{}", name.app(), name.stream());

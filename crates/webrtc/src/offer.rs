@@ -4,7 +4,7 @@
 
 use headwater_conf::VhostRtc;
 use headwater_hub::Action;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Longest offer, in bytes; Chromium's with every codec has 10,000.
 pub(crate) const OFFER_MAX: usize = 64 * 1024;
@@ -37,8 +37,10 @@ pub(crate) fn check(offer: &str, action: Action) -> Result<(), String> {
     }
     check_credentials(offer)?;
     let mut mids = HashSet::new();
+    let mut meanings = HashMap::new();
     for section in &sections {
         let mid = check_section(section)?;
+        check_meanings(section, &mut meanings)?;
         if !mids.insert(mid) {
             return Err(format!("two media sections have a=mid:{}", shown(mid)));
         }
@@ -111,6 +113,46 @@ fn check_section<'a>(lines: &[&'a str]) -> Result<&'a str, String> {
     mid.filter(|mid| !mid.is_empty()).ok_or_else(|| "a section has no a=mid".into())
 }
 
+/// What a payload type means: its `a=rtpmap` and `a=fmtp`.
+type Meaning<'a> = (Option<&'a str>, Option<&'a str>);
+
+/// A payload type means one thing in all sections of a bundle (RFC 9143 9.1), and only RTX is about another one.
+fn check_meanings<'a>(lines: &[&'a str], meanings: &mut HashMap<&'a str, Meaning<'a>>) -> Result<(), String> {
+    let mut own: HashMap<&str, Meaning<'_>> = HashMap::new();
+    let twice = |pt: &str| Err(format!("payload type {} has two meanings", shown(pt)));
+    for pt in listed(lines.first().copied().unwrap_or_default()) {
+        if own.insert(pt, (None, None)).is_some() {
+            return twice(pt);
+        }
+    }
+    for line in lines {
+        let Some((map, pt)) = payload_type(line).map(|pt| (line.starts_with("a=rtpmap:"), pt)) else {
+            continue;
+        };
+        let Some(meaning) = own.get_mut(pt).filter(|_| !line.starts_with("a=rtcp-fb:")) else { continue };
+        let place = if map { &mut meaning.0 } else { &mut meaning.1 };
+        let before = place.replace(line);
+        if before.is_some_and(|before| map || before.contains("apt=") || line.contains("apt=")) {
+            return twice(pt);
+        }
+    }
+    for (pt, meaning) in own {
+        let resent = meaning.0.is_some_and(is_resent);
+        if !resent && meaning.1.is_some_and(|format| format.contains("apt=")) {
+            return Err(format!("payload type {} has an apt, but is no rtx", shown(pt)));
+        }
+        if *meanings.entry(pt).or_insert(meaning) != meaning {
+            return twice(pt);
+        }
+    }
+    Ok(())
+}
+
+/// The payload types of an m= line.
+fn listed(line: &str) -> impl Iterator<Item = &str> {
+    line.split(' ').skip(3).filter(|word| !word.is_empty())
+}
+
 fn check_direction(sections: &[Lines<'_>], action: Action) -> Result<(), String> {
     let any = |wanted: &str| sections.iter().flatten().any(|line| *line == wanted);
     // A section that says nothing does both (RFC 8866 6.7).
@@ -146,7 +188,14 @@ pub(crate) fn told(offer: &str, settings: &VhostRtc) -> String {
         !line.is_empty() && !candidate && !of_resent
     };
     let mut told = String::with_capacity(offer.len());
+    let mut known: HashSet<&str> = HashSet::new();
     for line in offer.lines().map(str::trim_end).filter(counts) {
+        if line.starts_with("m=") {
+            known = listed(line).chain(["*"]).collect();
+        }
+        if payload_type(line).is_some_and(|pt| !known.contains(pt)) {
+            continue; // of a payload type that the section does not have
+        }
         match line {
             "a=setup:actpass" if active => told.push_str("a=setup:passive"),
             line if line.starts_with("m=") => told.push_str(&without(line, &resent)),
@@ -159,8 +208,11 @@ pub(crate) fn told(offer: &str, settings: &VhostRtc) -> String {
 
 /// The payload types of what is sent again (RTX, RFC 4588).
 fn resent(offer: &str) -> HashSet<&str> {
-    let map = |line: &'_ str| line.to_ascii_lowercase().contains(" rtx/");
-    offer.lines().filter(|line| line.starts_with("a=rtpmap:") && map(line)).filter_map(payload_type).collect()
+    offer.lines().filter(|line| is_resent(line)).filter_map(payload_type).collect()
+}
+
+fn is_resent(line: &str) -> bool {
+    line.starts_with("a=rtpmap:") && line.to_ascii_lowercase().contains(" rtx/")
 }
 
 /// The payload type that an attribute is about.
@@ -266,6 +318,9 @@ pub(crate) mod tests {
             (refused(&without("rtcp-mux")), "rtcp-mux"),
             (refused(&without("a=mid:1")), "a=mid"),
             (with("a=mid:1", "a=mid:0"), "two media sections"),
+            (with("SAVPF 96 97", "SAVPF 96 97 96"), "96 has two meanings"),
+            (with("a=rtpmap:97 rtx", "a=rtpmap:97 VP8"), "no rtx"),
+            (with("SAVPF 111", "SAVPF 111 96"), "96 has two meanings"),
             (with("m=video", "m=application"), "no data channels"),
             (with("UDP/TLS/RTP/SAVPF 96", "RTP/AVP 96"), "\"RTP/AVP\""),
             (with("ice-ufrag:peer", "ice-ufrag:p"), "RFC 8839"),
