@@ -56,6 +56,19 @@ fn flashes(pictures: &Kept) -> Vec<f64> {
     times.iter().filter_map(|&time| pictures.moment(time, 90_000)).collect()
 }
 
+/// All reports of a track tell the same relation of its times to the clock on the wall, from the first one on.
+fn assert_straight(kept: &Kept, rate: u32) {
+    for (wall, time) in &kept.reports {
+        let by_newest = kept.moment(*time, rate).unwrap();
+        let told = wall.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+        assert!(
+            (by_newest - told).abs() < 0.005,
+            "{told} and {by_newest} are the same moment: {:?}",
+            kept.reports
+        );
+    }
+}
+
 fn assert_together(offsets: &[f64], of: &str) {
     assert!(offsets.len() >= 2, "{of}: too few flashes with beeps: {offsets:?}");
     assert!(offsets.iter().all(|off| off.abs() < TOGETHER), "{of}: beeps are late by {offsets:?} s");
@@ -72,6 +85,8 @@ fn flash_and_beep_of_rtmp_reach_webrtc_together() {
         flashes(&seen.video).len() >= 5 && told(&seen.video) && told(&seen.audio)
     });
     assert_together(&flash::apart(&flashes(&viewer.video), &beeps(&viewer.audio)), "WHEP");
+    assert_straight(&viewer.video, 90_000);
+    assert_straight(&viewer.audio, 48_000);
 }
 
 #[test]

@@ -197,19 +197,16 @@ impl Work {
         append(&self.log, &self.splice, publisher, burst);
     }
 
-    /// Both tracks on one line: the moment of the first frame, and from there by the stream's own clock. A frame that
-    /// would be of the future tells that those before it had waited: the line moves.
+    /// Both tracks on one line: the moment of the first frame, and from there by the stream's own clock. Where frames
+    /// had waited for their first viewer it runs ahead of the clock on the wall, by the same for all: a line that bends
+    /// would tell receivers that sound and pictures part.
     fn wallclock(&mut self, pts: Time, now: Instant) -> Instant {
         let (base, zero) = *self.base.get_or_insert((now, pts));
         let since = pts - zero;
-        let moment = match since >= Time::ZERO {
+        match since >= Time::ZERO {
             true => base + since.duration(),
             false => base.checked_sub((Time::ZERO - since).duration()).unwrap_or(base),
-        };
-        if moment > now {
-            self.base = Some((now, pts));
         }
-        moment.min(now)
     }
 }
 
