@@ -11,6 +11,7 @@
 //! Bounds stand beside what they bound: sessions that wait in [`registry`], packets in [`packetlog`], queues to
 //! connections in [`tcp`].
 
+mod addresses;
 mod answer;
 mod bandwidth;
 mod batch;

@@ -1,6 +1,7 @@
 //! One session: its state machine, what it is for, and where its packets go.
 
 use crate::WebRtc;
+use crate::addresses::Address;
 use crate::egress::Egress;
 use crate::engine::{Engine, Outbox};
 use crate::former::Former;
@@ -107,14 +108,12 @@ impl Peer {
         }
     }
 
-    /// Remembers a validated way to the peer, at most `max` of them.
-    pub(crate) fn learn(&mut self, route: &Route, max: usize) {
-        let same = |known: &Route| known.peer() == route.peer() && known.protocol() == route.protocol();
-        self.routes.retain(|known| !same(known));
-        if self.routes.len() >= max {
-            self.routes.remove(0);
-        }
+    /// Remembers a validated way to the peer, at most `max` of them; the one that is forgotten for it.
+    pub(crate) fn learn(&mut self, route: &Route, max: usize) -> Option<Route> {
+        self.routes.retain(|known| known.address() != route.address());
+        let oldest = (self.routes.len() >= max).then(|| self.routes.remove(0));
         self.routes.push(route.clone());
+        oldest
     }
 
     /// The peer nominated this way (ICE's USE-CANDIDATE).
@@ -139,8 +138,8 @@ impl Peer {
     }
 
     /// The addresses that lead here.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = (Protocol, SocketAddr)> {
-        self.routes.iter().map(|route| (route.protocol(), route.peer()))
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = Address> {
+        self.routes.iter().map(Route::address)
     }
 
     /// The stream it watches.

@@ -1,6 +1,7 @@
 //! One worker's sessions: packets to their state machines, what these make to the network, and the time.
 
 use crate::WebRtc;
+use crate::addresses::Addresses;
 use crate::batch::Batch;
 use crate::egress::{Channel, Rest};
 use crate::engine::Datagram;
@@ -20,6 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::Event;
+use str0m::error::RtcError;
 use str0m::ice::StunMessage;
 use str0m::net::{Protocol, Receive};
 use tokio::sync::{Notify, mpsc};
@@ -55,7 +57,7 @@ pub(crate) struct Port {
     worker: usize,
     pub(crate) socket: Socket,
     pub(crate) peers: Slab<Box<Peer>>,
-    addresses: HashMap<(Protocol, SocketAddr), usize>,
+    addresses: Addresses,
     /// Ticks to come; one that a later change made void is found out when it is due.
     ticks: BinaryHeap<Reverse<(Instant, usize)>>,
     alarm: Rc<Notify>,
@@ -84,7 +86,7 @@ pub(crate) async fn run(gateway: Arc<WebRtc>, socket: std::net::UdpSocket) {
             worker,
             socket,
             peers: Slab::new(),
-            addresses: HashMap::new(),
+            addresses: Addresses::default(),
             ticks: BinaryHeap::new(),
             alarm: Rc::default(),
             channels: HashMap::new(),
@@ -169,14 +171,15 @@ async fn look(port: Rc<RefCell<Port>>) {
 impl Port {
     /// Takes a packet from the network.
     pub(crate) fn packet(&mut self, now: Instant, bytes: &[u8], route: Route) {
-        let known = self.addresses.get(&(route.protocol(), route.peer())).copied();
+        let address = route.address();
+        let known = self.addresses.key(&address);
         match stun_user(bytes) {
-            None => {
-                // Nothing but STUN is taken from an address that STUN has not validated.
-                if let Some(key) = known {
-                    self.deliver(key, now, bytes, &route);
-                }
-            }
+            // Nothing but STUN is taken from an address that STUN has not validated.
+            None => match (known, self.addresses.elsewhere(&address)) {
+                (Some(key), _) => self.deliver(key, now, bytes, &route),
+                (None, Some((worker, key))) => self.pass_on(worker, key, bytes, route),
+                (None, None) => {}
+            },
             Some(ufrag) => {
                 let same = |key: &usize| self.peers.get(*key).is_some_and(|peer| *peer.ufrag == *ufrag);
                 match known.filter(same) {
@@ -195,14 +198,30 @@ impl Port {
         match registry.claim(ufrag, self.worker, proven) {
             Claim::Nobody => {}
             Claim::Other(worker, key) if worker == self.worker => self.deliver(key, now, bytes, &route),
-            Claim::Other(worker, key) => {
-                registry.send(worker, Order::Packet { key, bytes: bytes.into(), route });
-            }
+            Claim::Other(worker, key) => self.pass_on(worker, key, bytes, route),
             Claim::Yours(peer) => {
                 let key = self.adopt(peer);
                 registry.settle(ufrag, self.worker, key);
                 self.deliver(key, now, bytes, &route);
             }
+        }
+    }
+
+    /// Gives a packet to the worker whose session it belongs to.
+    fn pass_on(&self, worker: usize, key: usize, bytes: &[u8], route: Route) {
+        let order = Order::Packet { key, bytes: bytes.into(), route, by: self.worker };
+        self.gateway.registry.send(worker, order);
+    }
+
+    /// Takes a packet that reached the worker `by`, which learns where others of that address belong.
+    fn passed_on(&mut self, key: usize, bytes: &[u8], route: &Route, by: usize) {
+        let address = route.address();
+        let valid = |port: &Port| port.addresses.key(&address) == Some(key);
+        if is_stun(bytes) || valid(self) {
+            self.deliver(key, Instant::now(), bytes, route);
+        }
+        if is_stun(bytes) && valid(self) {
+            self.gateway.registry.send(by, Order::Elsewhere { address, worker: self.worker, key });
         }
     }
 
@@ -245,7 +264,7 @@ impl Port {
         if stun {
             self.learn(key, route);
         }
-        self.follow_up(key, now, taken.map_err(|error| error.to_string()));
+        self.follow_up(key, now, taken.map_err(|error| broken(&error)));
     }
 
     /// Answers a check of the ICE session before a restart, on a path that it validated.
@@ -275,10 +294,11 @@ impl Port {
 
     /// Remembers a validated address of a session.
     fn learn(&mut self, key: usize, route: &Route) {
-        let address = (route.protocol(), route.peer());
         let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.learn(route, ADDRESSES_MAX);
-        self.addresses.insert(address, key);
+        if let Some(oldest) = peer.learn(route, ADDRESSES_MAX) {
+            self.addresses.forget(&oldest.address(), key);
+        }
+        self.addresses.learn(route.address(), key);
     }
 
     /// After a change: events to the session's role, datagrams to the network, the next tick.
@@ -432,13 +452,17 @@ impl Port {
         }
         let mut rest: &[Datagram] = &datagrams;
         while let Some(first) = rest.first() {
-            let same = rest.iter().take_while(|d| d.to == first.to && d.protocol == first.protocol).count();
-            let (run, after) = rest.split_at(same);
+            // STUN is answered where it came from; the rest goes the way that the peer chose last, which the state
+            // machine learns later.
+            let stun = is_stun(&first.bytes);
+            let like =
+                |d: &&Datagram| (d.to, d.protocol, is_stun(&d.bytes)) == (first.to, first.protocol, stun);
+            let (run, after) = rest.split_at(rest.iter().take_while(like).count());
             run.iter().for_each(|datagram| self.batch.push(&datagram.bytes));
             peer.session.sent.add(self.batch.bytes() as u64);
-            match peer.route_to(first.protocol, first.to) {
+            match if stun { peer.route_to(first.protocol, first.to) } else { peer.route() } {
                 Some(Route::Tcp { connection, .. }) => crate::tcp::send(connection, &self.batch),
-                Some(Route::Udp { local, .. }) => self.socket.send(&self.batch, first.to, *local),
+                Some(Route::Udp { peer, local }) => self.socket.send(&self.batch, *peer, *local),
                 None => {} // an address that is no longer this session's
             }
             self.batch.clear();
@@ -503,7 +527,8 @@ impl Port {
     fn order(&mut self, order: Order) {
         let now = Instant::now();
         match order {
-            Order::Packet { key, bytes, route } => self.deliver(key, now, &bytes, &route),
+            Order::Packet { key, bytes, route, by } => self.passed_on(key, &bytes, &route, by),
+            Order::Elsewhere { address, worker, key } => self.addresses.learn_elsewhere(address, worker, key),
             Order::With { key, id, act } => {
                 let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.session.id() == id) else {
                     return;
@@ -523,7 +548,7 @@ impl Port {
     pub(crate) fn end(&mut self, key: usize, reason: Option<&str>) {
         let Some(mut peer) = self.peers.try_remove(key) else { return };
         for address in peer.addresses() {
-            self.addresses.remove(&address);
+            self.addresses.forget(&address, key);
         }
         if let Role::Play(egress) = &mut peer.role {
             egress.bye(&mut self.batch);
@@ -559,6 +584,18 @@ impl Port {
                 self.channels.remove(name);
             }
         }
+    }
+}
+
+/// What a state machine fell over, in words.
+fn broken(error: &RtcError) -> String {
+    match error.to_string() {
+        text if text.contains("fingerprint") => {
+            "the peer's DTLS certificate is not the one whose fingerprint its \
+             offer told: the offer was changed on its way, or somebody else answers at the peer's address"
+                .to_owned()
+        }
+        text => text,
     }
 }
 

@@ -4,6 +4,7 @@
 //! and keeps it for life: the kernel sends the same pair of addresses to the same worker. When the peer's address
 //! changes, packets may reach another worker; that one passes them on.
 
+use crate::addresses::Address;
 use crate::peer::Peer;
 use crate::status::Status;
 use headwater_hub::SessionId;
@@ -29,8 +30,10 @@ pub(crate) const INBOX_MAX: usize = 1024;
 
 /// What reaches a worker from outside its own socket.
 pub(crate) enum Order {
-    /// A packet of one of its sessions that reached another worker.
-    Packet { key: usize, bytes: Box<[u8]>, route: Route },
+    /// A packet of one of its sessions that reached the worker `by`.
+    Packet { key: usize, bytes: Box<[u8]>, route: Route, by: usize },
+    /// What comes from an address belongs to that session of that worker.
+    Elsewhere { address: Address, worker: usize, key: usize },
     /// Something to do with one of its sessions, if it is still there.
     With { key: usize, id: SessionId, act: Act },
 }
@@ -52,6 +55,10 @@ impl Route {
         match self {
             Route::Udp { peer, .. } | Route::Tcp { peer, .. } => *peer,
         }
+    }
+
+    pub(crate) fn address(&self) -> Address {
+        (self.protocol(), self.peer())
     }
 
     pub(crate) fn protocol(&self) -> Protocol {
