@@ -208,10 +208,31 @@ impl Rtc {
         Rtc { program: Program::spawn(command), limit: Duration::from_secs(seconds) + SLACK }
     }
 
+    /// Waits until one of its samples, which come twice a second, passes `check`.
+    pub fn wait_for<T>(&mut self, what: &str, limit: Duration, check: impl Fn(&Value) -> Option<T>) -> T {
+        wait::until(what, limit, || {
+            let out = self.program.out();
+            let lines = out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let found = lines.filter_map(|line| check(line.get("sample")?)).next();
+            let ended = found.is_none() && !self.program.is_running();
+            assert!(!ended, "no {what}: {}{}", out.lines().last().unwrap_or_default(), self.program.err());
+            found
+        })
+    }
+
+    /// The newest sample.
+    pub fn sample(&self) -> Value {
+        let out = self.program.out();
+        let lines = out.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter_map(|line| line.get("sample").cloned()).next().unwrap_or_default()
+    }
+
     /// Waits for its end; what the page saw, in its own words.
     pub fn finish(mut self) -> Value {
         wait::until("a browser to end", self.limit, || (!self.program.is_running()).then_some(()));
         let out = self.program.out();
-        serde_json::from_str(&out).unwrap_or_else(|_| panic!("no report: {out}{}", self.program.err()))
+        let lines = out.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let report = lines.rev().find(|line| line.get("sample").is_none());
+        report.unwrap_or_else(|| panic!("no report: {out}{}", self.program.err()))
     }
 }

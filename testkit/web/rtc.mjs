@@ -1,5 +1,6 @@
 /**
- * Publishes or plays by WHIP and WHEP in Chromium and says in one line of JSON what was seen.
+ * Publishes or plays by WHIP and WHEP in Chromium and says in lines of JSON what is seen: every half second a
+ * `{"sample": {…}}`, and at the end all of it.
  *
  *     node rtc.mjs '{"mode": "play", "url": "http://…/rtc/v1/whep/?…", "seconds": 4, "codec": "video/H264"}'
  *
@@ -36,6 +37,7 @@ const browser = await chromium.launch({
 });
 try {
   const page = await browser.newPage();
+  await page.exposeFunction('tell', (line) => process.stdout.write(`${JSON.stringify(line)}\n`));
   await page.goto(`http://127.0.0.1:${pages.address().port}/`);
   const seen = await page.evaluate(run, wish);
   process.stdout.write(`${JSON.stringify(seen)}\n`);
@@ -47,6 +49,8 @@ try {
 /** Runs in the page. */
 async function run({ mode, url, seconds, codec, encodings, restart }) {
   const BEGIN = 15_000; // ms until the first picture
+  const SAMPLE = 500; // ms from one sample to the next
+  const GAP = 500; // ms without a new picture that are told
   const pc = new RTCPeerConnection();
   const video = document.createElement('video');
   const plays = mode === 'play';
@@ -86,26 +90,30 @@ async function run({ mode, url, seconds, codec, encodings, restart }) {
   const text = await answer.text();
   if (answer.status !== 201) return { status: answer.status, reason: text };
   const answered = performance.now();
+  const direction = plays ? 'inbound-rtp' : 'outbound-rtp';
   const location = new URL(answer.headers.get('location'), url);
   const picture = plays
     ? new Promise((done) => video.requestVideoFrameCallback(() => done(performance.now() - answered)))
     : connected(pc).then(() => performance.now() - answered);
   await pc.setRemoteDescription({ type: 'answer', sdp: text });
+  const gaps = [];
+  if (plays) picture.then(() => watch(performance.now()));
+  const sampling = setInterval(async () => globalThis.tell({ sample: await sample() }), SAMPLE);
   const late = new Promise((done) => setTimeout(() => done(null), BEGIN));
   const first = await Promise.race([picture, late]);
   const restarted = restart ? await restartIce() : null;
   await new Promise((done) => setTimeout(done, seconds * 1000));
-  const stats = [];
-  for (const entry of (await pc.getStats()).values()) stats.push(entry);
+  clearInterval(sampling);
+  const stats = [...(await pc.getStats()).values()];
   const of = (type, kind) => stats.find((entry) => entry.type === type && entry.kind === kind) ?? {};
   const codecs = stats.filter((entry) => entry.type === 'codec').map((entry) => entry.mimeType);
-  const direction = plays ? 'inbound-rtp' : 'outbound-rtp';
   const deleted = await fetch(location, { method: 'DELETE' });
   return {
     status: answer.status,
     etag: answer.headers.get('etag'),
     first,
     state: pc.connectionState,
+    gaps,
     codecs,
     video: of(direction, 'video'),
     audio: of(direction, 'audio'),
@@ -133,6 +141,20 @@ async function run({ mode, url, seconds, codec, encodings, restart }) {
       .replaceAll(/^a=ice-pwd:.*?\r?$/gm, `a=ice-pwd:${line(fragment, 'ice-pwd')}`);
     await pc.setRemoteDescription({ type: 'answer', sdp: renewed.replaceAll(/\r?\n/g, '\r\n') });
     return { status: patched.status, etag: patched.headers.get('etag') };
+  }
+
+  async function sample() {
+    const now = [...(await pc.getStats()).values()];
+    const entry = (kind) => now.find((one) => one.type === direction && one.kind === kind) ?? {};
+    return { at: performance.now(), state: pc.connectionState, video: entry('video'), audio: entry('audio') };
+  }
+
+  /** Notes when no new picture came for long: when that ended, and how long it was. */
+  function watch(before) {
+    video.requestVideoFrameCallback((now) => {
+      if (now - before > GAP) gaps.push({ at: now, ms: now - before });
+      watch(now);
+    });
   }
 
   function connected(peer) {
