@@ -47,16 +47,46 @@ fn sizes(url: &str, seconds: u32) -> Vec<String> {
     pictures.filter_map(size).collect()
 }
 
+fn number(seen: &Value, path: &str) -> f64 {
+    seen.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("no {path} in {seen:#}"))
+}
+
+/// The players' sessions, once each has a layer.
+fn playing(server: &Server, count: usize) -> Vec<Value> {
+    wait::until("players with layers", LIMIT, || {
+        let sessions = server.api("/api/v1/rtc/sessions/")["sessions"].take();
+        let mut sessions: Vec<Value> = sessions.as_array().unwrap().clone();
+        sessions.retain(|session| session["kind"] == "rtc-play" && session["layer"].is_string());
+        (sessions.len() == count).then_some(sessions)
+    })
+}
+
 #[test]
-fn players_of_one_layer_get_the_best() {
+fn everybody_gets_a_layer() {
     let server = server();
-    let publisher = Rtc::simulcast(&url(&server, "whip/?"), 40, &LAYERS);
+    let publisher = Rtc::simulcast(&url(&server, "whip/?"), 60, &LAYERS);
     server.wait_until_published("web");
     wait::until("the largest layer over RTMP", LIMIT, || {
         sizes(&server.rtmp_url("web"), 1).contains(&"960x540".to_owned()).then_some(())
     });
     let seen = sizes(&server.rtmp_url("web"), 5);
     assert!(seen.len() > 30 && seen.iter().all(|size| size == "960x540"), "{seen:?}");
+    let named = Rtc::play(&url(&server, "whep/?layer=l"), 4, None);
+    let ranked = Rtc::play(&url(&server, "whep/?layer=1"), 4, None);
+    let mut layers: Vec<Value> =
+        playing(&server, 2).into_iter().map(|mut session| session["layer"].take()).collect();
+    layers.sort_by_key(Value::to_string);
+    assert_eq!(layers, ["l", "m"]);
+    for (player, width) in [(named, 240.0), (ranked, 480.0)] {
+        let seen = player.finish();
+        assert_eq!(number(&seen, "/video/frameWidth"), width, "{seen:#}");
+        assert!(number(&seen, "/video/framesDecoded") > 20.0, "{seen:#}");
+    }
+    let best = Rtc::play(&url(&server, "whep/?"), 4, None);
+    let session = playing(&server, 1).remove(0);
+    assert_eq!((&session["layer"], &session["level"]), (&"h".into(), &"full".into()), "{session:#}");
+    let seen = best.finish();
+    assert_eq!(number(&seen, "/video/frameWidth"), 960.0, "{seen:#}");
     let sent = publisher.finish();
     let layers = sent["layers"].as_array().unwrap();
     let of = |rid: &str| layers.iter().find(|layer| layer["rid"] == rid).unwrap_or(&Value::Null);

@@ -31,6 +31,9 @@ const UNTRIED: f64 = 1.5;
 /// Share of what gets through that is left when queues grow, so that they drain.
 const BACK_OFF: f64 = 0.85;
 
+/// Share of the estimate that is left when it was lowered a short while ago and queues still grow.
+const STEP_DOWN: f64 = 0.95;
+
 /// Growth a second, soon after the path was too narrow and when that is long ago.
 const CAREFUL: f64 = 1.08;
 const QUICK: f64 = 1.5;
@@ -112,12 +115,14 @@ impl Estimator {
         self.loss.share().unwrap_or(0.0) as f32
     }
 
-    /// A packet of `bytes` bytes leaves with this transport-wide number.
-    pub(crate) fn sent(&mut self, number: u16, bytes: usize, now: Instant) {
+    /// A packet of `bytes` bytes leaves, with this transport-wide number if it has one.
+    pub(crate) fn sent(&mut self, number: Option<u16>, bytes: usize, now: Instant) {
         let at = self.micros(now);
         let bytes = bytes.clamp(1, usize::from(LOST - 1)) as u16;
         self.sent.add(at, bytes.into());
-        if let Some(place) = self.packets.get_mut(usize::from(number) % SENT_MAX) {
+        if let Some(number) = number
+            && let Some(place) = self.packets.get_mut(usize::from(number) % SENT_MAX)
+        {
             *place = Packet { left: at as u32, number, bytes };
         }
     }
@@ -201,15 +206,21 @@ impl Estimator {
     /// Moves the rate. `less`: the share of what is sent that loss leaves. `through`: bits a second that arrive.
     fn decide(&mut self, now: Instant, usage: Usage, less: Option<f64>, through: f64) {
         let passed = now.duration_since(std::mem::replace(&mut self.updated, now));
-        let rate = *self.rate.get_or_insert(UNTRIED * through);
         let sent = self.sent.bits_per_second().unwrap_or(through);
+        // Nothing speaks against what is sent until queues or loss do.
+        let rate = *self.rate.get_or_insert(UNTRIED * through.max(sent));
         let answered = self.lowered.is_none_or(|at| now.duration_since(at) > ANSWER + self.round_trip);
         let next = match (usage, less) {
-            (Usage::Over, _) if answered => self.lower(now, rate, BACK_OFF * through),
+            (Usage::Over, _) if answered => {
+                // Queues that go on growing: what gets through is not what the path has to spare.
+                let more = if self.lately(now) { STEP_DOWN * rate } else { rate };
+                self.lower(now, more, BACK_OFF * through)
+            }
             (_, Some(share)) => self.lower(now, rate, share * rate.min(sent)),
             (Usage::Normal, _) => self.rise(now, rate, through, passed),
             _ => rate,
         };
+        tracing::trace!(?usage, ?less, rate, next, through, sent, "what a viewer's path carries");
         self.rate = Some(next.max(FLOOR));
     }
 
@@ -231,6 +242,8 @@ impl Estimator {
         };
         let grown = rate * growth.powf(passed.as_secs_f64().min(1.0));
         let seen = self.delay.train().unwrap_or(0.0) * BACK_OFF;
+        // What gets through without a queue is carried, whatever was thought before.
+        let grown = if self.delay.is_free() { grown.max(STEP_DOWN * through) } else { grown };
         let most = (UNTRIED * through + FLOOR / 5.0).max(seen.min(4.0 * through));
         grown.min(most).max(rate)
     }

@@ -3,12 +3,15 @@
 use crate::WebRtc;
 use crate::batch::Batch;
 use crate::keys::Keys;
+use crate::meter::Rates;
 use crate::packetlog::{Burst, PacketReader};
 use crate::port::Port;
 use crate::red;
 use crate::sender::{Placed, Sender, TrackTerms};
 use crate::source::{Source, clock_rate};
 use crate::status::Facts;
+use crate::thinning::Wish;
+use crate::view::{Pass, View};
 use headwater_hub::{Attached, Session, Stream};
 use headwater_media::{Codec, Track};
 use std::cell::RefCell;
@@ -29,6 +32,15 @@ const PACE: u64 = 5_000_000;
 /// Share of lost packets from which on sound is sent twice.
 const LOSSY: f32 = 0.01;
 
+/// Least step of RTP time from one layer's picture to another's: a millisecond.
+const STEP_MIN: u32 = 90;
+
+/// Layers are in step to much less: two seconds. A picture that is older is of another publish.
+const STEP_BACK_MAX: i32 = 180_000;
+
+/// How often a stream's rates are looked up.
+const RATES: Duration = Duration::from_millis(500);
+
 /// Least time between two looks at what waits.
 const REST: Duration = Duration::from_millis(2);
 
@@ -39,6 +51,7 @@ pub(crate) struct Egress {
     attached: Option<Attached>,
     video: Option<Lane>,
     audio: Option<Lane>,
+    view: View,
     /// Once DTLS is through.
     sender: Option<Sender>,
     /// Its position in the log of packets, once it has one.
@@ -78,8 +91,10 @@ struct Lane {
     sequence: u64,
     /// Place in the stream's track of the packet sent last.
     last: Option<u64>,
-    /// Whether pictures are left out until a key frame.
-    wait_key: bool,
+    /// RTP time of what was sent last, and what is added to the stream's: layers may have pictures of one time, but the
+    /// viewer's go on.
+    time: Option<u32>,
+    ahead: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -94,7 +109,7 @@ impl Lane {
         // Half the range: the first wrap is far, and numbers can't go below zero.
         let sequence = u64::from(rand::random::<u16>() / 2);
         let (accepted, redundant) = (Vec::new(), None);
-        Lane { terms, track: 0, accepted, redundant, sequence, last: None, wait_key: true }
+        Lane { terms, track: 0, accepted, redundant, sequence, last: None, time: None, ahead: 0 }
     }
 
     fn accepts(&self, codec: Codec) -> Option<Accepted> {
@@ -109,20 +124,38 @@ impl Lane {
         self.sequence
     }
 
-    /// Goes on at another place without a hole: what lies between was left out on purpose.
-    fn skip_to(&mut self, place: u64) {
-        self.last = Some(place.saturating_sub(1));
+    /// Leaves a frame out on purpose: no hole.
+    fn leave_out(&mut self, burst: &Burst) {
+        let newest = burst.packets.last().map(|packet| packet.sequence);
+        self.last = self.last.and_then(|last| newest.map(|newest| newest.max(last)));
+    }
+
+    /// Goes on at another place without a hole, and at a later time.
+    fn skip_to(&mut self, burst: &Burst) {
+        self.last = burst.packets.first().map(|packet| packet.sequence.saturating_sub(1)).or(self.last);
+        let step = self.time.map_or(1, |time| burst.time.wrapping_sub(time) as i32);
+        let late = self.time.filter(|_| step <= 0 && step > -STEP_BACK_MAX);
+        self.ahead = late.map_or(0, |time| time.wrapping_add(STEP_MIN).wrapping_sub(burst.time));
+    }
+
+    /// The viewer's RTP time of a frame.
+    fn time(&mut self, burst: &Burst) -> u32 {
+        let time = burst.time.wrapping_add(self.ahead);
+        self.time = Some(time);
+        time
     }
 }
 
 impl Egress {
-    pub(crate) fn new(stream: Arc<Stream>, session: Arc<Session>) -> Egress {
+    /// `wish`: the simulcast layer that the viewer named.
+    pub(crate) fn new(stream: Arc<Stream>, session: Arc<Session>, wish: Option<Wish>) -> Egress {
         Egress {
             stream,
             session,
             attached: None,
             video: None,
             audio: None,
+            view: View::new(wish),
             sender: None,
             next: None,
             behind: None,
@@ -202,14 +235,25 @@ impl Egress {
     /// Goes on at a later position than its own, because the log does not go back that far any more.
     pub(crate) fn jump(&mut self, at: u64) {
         self.next = Some(at);
-        self.wait_key();
+        self.view.shut();
     }
 
-    /// Leaves pictures out until a decoder can start.
-    fn wait_key(&mut self) {
-        if let Some(video) = &mut self.video {
-            video.wait_key = true;
+    /// Looks what the way to the viewer carries of a stream with these rates. The layer of which a key frame is needed,
+    /// if one is to be asked for.
+    pub(crate) fn look(&mut self, now: Instant, rates: &Rates) -> Option<u8> {
+        let estimate = self.sender.as_ref().and_then(Sender::estimate);
+        let before = (self.view.layer(), self.view.level());
+        let wanted = self.view.look(now, estimate, rates);
+        let (layer, level) = (self.view.layer(), self.view.level());
+        if (layer, level) != before {
+            tracing::debug!(cid = %self.session.id(), layer, ?level, estimate, "what a webrtc viewer gets changes");
         }
+        wanted
+    }
+
+    /// The simulcast layer that it is to get.
+    pub(crate) fn layer(&self) -> u8 {
+        self.view.layer()
     }
 
     /// Puts those of `bursts`, the first of which stands at `from` in the log, into `out` that it has not had, as the
@@ -266,25 +310,25 @@ impl Egress {
         };
         let Some(lane) = lane else { return };
         let Some(accepted) = lane.accepts(burst.codec) else { return };
-        if burst.track == Track::Video && lane.wait_key {
-            if !burst.key {
-                return;
-            }
-            lane.wait_key = false;
-            if let Some(first) = burst.packets.first() {
-                lane.skip_to(first.sequence);
+        if burst.track == Track::Video {
+            match self.view.pass(burst) {
+                Pass::Yes => {}
+                Pass::Anew => lane.skip_to(burst),
+                Pass::LeftOut => return lane.leave_out(burst),
+                Pass::No => return,
             }
         }
+        let time = lane.time(burst);
         let Accepted { payload_type, resend_type, .. } = accepted;
         let redundant = lane.redundant.filter(|_| self.lossy).zip(burst.redundant.as_ref());
         if let Some((payload_type, payload)) = redundant {
             let number = burst.packets.first().map_or(0, |packet| lane.number(packet.sequence));
-            let packet = Placed { burst, index: 0, payload_type, resend_type, number };
+            let packet = Placed { burst, index: 0, time, payload_type, resend_type, number };
             return sender.send_once(now, lane.track, packet, payload, out);
         }
         for (index, packet) in burst.packets.iter().enumerate() {
             let number = lane.number(packet.sequence);
-            let packet = Placed { burst, index, payload_type, resend_type, number };
+            let packet = Placed { burst, index, time, payload_type, resend_type, number };
             sender.send(now, lane.track, packet, out);
         }
     }
@@ -301,6 +345,8 @@ impl Egress {
         let Some(sender) = &self.sender else { return };
         facts.rtt_ms = sender.rtt().map(|rtt| rtt.as_secs_f64() * 1e3).or(facts.rtt_ms);
         facts.estimate_bps = sender.estimate();
+        facts.level = self.video.is_some().then(|| self.view.level());
+        facts.layer = self.view.name().map(|rid| rid.to_string());
         for lane in [&self.audio, &self.video].into_iter().flatten() {
             let counts = sender.counts(lane.track);
             let track = facts.track(lane.terms.mid.clone(), None);
@@ -339,6 +385,9 @@ pub(crate) struct Channel {
     pub(crate) viewers: Vec<usize>,
     source: Arc<Source>,
     reader: Rc<RefCell<PacketReader>>,
+    /// What the stream takes, and when that was looked up.
+    rates: Rc<Rates>,
+    rated: Option<Instant>,
     task: JoinHandle<()>,
 }
 
@@ -348,17 +397,26 @@ impl Channel {
         let source = gateway.source(stream);
         let reader = Rc::new(RefCell::new(source.log.reader()));
         let task = spawn_local(carry(reader.clone(), stream.clone(), port));
-        Channel { viewers: Vec::new(), source, reader, task }
+        Channel { viewers: Vec::new(), source, reader, rates: Rc::default(), rated: None, task }
     }
 
-    /// Where a newcomer begins.
-    pub(crate) fn begin(&self) -> u64 {
-        self.reader.borrow().begin()
+    /// Where a newcomer to a layer begins.
+    pub(crate) fn begin(&self, layer: u8) -> u64 {
+        self.reader.borrow().begin(layer)
     }
 
-    /// Whether a newcomer gets a picture at once.
-    pub(crate) fn has_key(&self) -> bool {
-        self.reader.borrow().has_key()
+    /// Whether a newcomer to a layer gets a picture at once.
+    pub(crate) fn has_key(&self, layer: u8) -> bool {
+        self.reader.borrow().has_key(layer)
+    }
+
+    /// What the stream takes.
+    pub(crate) fn rates(&mut self, now: Instant) -> Rc<Rates> {
+        if self.rated.is_none_or(|rated| now.saturating_duration_since(rated) >= RATES) {
+            self.rates = Rc::new(self.source.log.rates());
+            self.rated = Some(now);
+        }
+        self.rates.clone()
     }
 
     /// Frames from a position on; see [`PacketReader::read`].
@@ -366,9 +424,9 @@ impl Channel {
         self.reader.borrow().read(from, most, out)
     }
 
-    /// Asks the publisher for a key frame, if it is one that can be asked.
-    pub(crate) fn want_key_frame(&self) {
-        self.source.want_key_frame(None);
+    /// Asks the publisher for a key frame of a layer, if it is one that can be asked.
+    pub(crate) fn want_key_frame(&self, layer: u8) {
+        self.source.want_key_frame(layer);
     }
 }
 

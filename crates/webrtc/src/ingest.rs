@@ -190,9 +190,9 @@ impl Ingest {
         &self.stream
     }
 
-    /// A viewer needs a key frame of a layer, or of whichever it gets.
-    pub(crate) fn want_key_frame(&mut self, layer: Option<u8>) {
-        let meant = |lane: &&mut Lane| layer.is_none_or(|layer| layer == lane.layer);
+    /// A viewer needs a key frame of a layer.
+    pub(crate) fn want_key_frame(&mut self, layer: u8) {
+        let meant = |lane: &&mut Lane| lane.is_video() && lane.layer == layer;
         self.lanes.values_mut().filter(meant).for_each(|lane| lane.wanted = true);
     }
 
@@ -256,7 +256,7 @@ impl Ingest {
         }
         self.release(ssrc, arrival, now);
         if let Some(layer) = self.layers.wanted(arrival) {
-            self.want_key_frame(Some(layer));
+            self.want_key_frame(layer);
         }
         self.ask(engine, out, now)
     }

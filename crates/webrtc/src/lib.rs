@@ -24,7 +24,6 @@ pub mod fuzz;
 mod ingest;
 mod keys;
 mod layers;
-#[allow(dead_code, reason = "viewers' layers are chosen by it")]
 mod meter;
 mod negotiate;
 mod offer;
@@ -44,8 +43,8 @@ mod splice;
 mod srtp;
 mod status;
 mod tcp;
-#[allow(dead_code, reason = "viewers' layers are chosen by it")]
 mod thinning;
+mod view;
 
 pub use signal::router;
 pub use status::{Facts, Level, Phase, SessionFacts, TrackFacts};

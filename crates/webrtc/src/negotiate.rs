@@ -13,7 +13,9 @@ use crate::peer::{Birth, Peer, Role};
 use crate::port::own_address;
 use crate::registry::{Missing, Unplaced};
 use crate::sender::{Extensions, TrackTerms};
+use crate::signal::Query;
 use crate::status::Status;
+use crate::thinning;
 use headwater_conf::VhostRtc;
 use headwater_hub::{Action, Grant, Request, Session, SessionId, SessionInfo, Stream};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -158,7 +160,7 @@ impl WebRtc {
         let path = format!("{}/{}", name.app(), name.stream());
         let role = match wish.action {
             Action::Publish => Role::Publish(Box::new(Ingest::new(stream, &settings))),
-            Action::Play => Role::Play(Box::new(Egress::new(stream, session.clone()))),
+            Action::Play => Role::Play(Box::new(Egress::new(stream, session.clone(), layer(&wish)))),
         };
         let ufrag = engine.credentials().ufrag;
         let called = format!("{ufrag}:{remote}");
@@ -244,6 +246,12 @@ impl WebRtc {
         let generate = || str0m::crypto::from_feature_flags().dtls_provider.generate_certificate();
         self.certificate.get_or_init(generate).clone()
     }
+}
+
+/// The simulcast layer that a viewer names: `layer` of the query.
+fn layer(wish: &Wish) -> Option<thinning::Wish> {
+    let query = Query::parse(wish.param.strip_prefix('?').unwrap_or_default());
+    query.get("layer").map(thinning::Wish::parse)
 }
 
 /// What an ICE restart is answered with.

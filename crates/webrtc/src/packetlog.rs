@@ -115,7 +115,6 @@ impl PacketLog {
     }
 
     /// What the stream takes now.
-    #[allow(dead_code, reason = "viewers' layers are chosen by it")]
     pub(crate) fn rates(&self) -> Rates {
         let mut state = self.state.lock();
         let now = state.micros();
@@ -156,8 +155,12 @@ impl State {
 
     /// The newest key frame of the best layer that has one.
     fn begin(&self) -> Option<u64> {
-        let key = |layer: &Layer| self.keys.get(usize::from(layer.number)).copied()?;
-        self.order().iter().find_map(key)
+        self.order().iter().find_map(|layer| self.key(layer.number))
+    }
+
+    /// The newest key frame of a layer.
+    fn key(&self, layer: u8) -> Option<u64> {
+        self.keys.get(usize::from(layer)).copied().flatten()
     }
 
     fn copy(&self, from: u64, most: usize, out: &mut Vec<Arc<Burst>>) {
@@ -226,14 +229,14 @@ impl PacketReader {
         from
     }
 
-    /// Where a newcomer begins: at the newest key frame of the best layer; without pictures, here.
-    pub(crate) fn begin(&self) -> u64 {
-        self.log.state.lock().begin().unwrap_or(self.at)
+    /// Where a newcomer to a layer begins: at its newest key frame; without pictures, here.
+    pub(crate) fn begin(&self, layer: u8) -> u64 {
+        self.log.state.lock().key(layer).unwrap_or(self.at)
     }
 
-    /// Whether a newcomer gets a picture at once.
-    pub(crate) fn has_key(&self) -> bool {
-        self.log.state.lock().begin().is_some()
+    /// Whether a newcomer to a layer gets a picture at once.
+    pub(crate) fn has_key(&self, layer: u8) -> bool {
+        self.log.state.lock().key(layer).is_some()
     }
 }
 
@@ -268,7 +271,7 @@ mod tests {
 
     fn backlog(reader: &PacketReader) -> Vec<u32> {
         let mut bursts = Vec::new();
-        reader.read(reader.begin(), 100, &mut bursts);
+        reader.read(reader.begin(0), 100, &mut bursts);
         times(&bursts)
     }
 
@@ -285,7 +288,7 @@ mod tests {
         assert_eq!(backlog(&reader), [2, 3, 4]);
         assert_eq!(read(&mut reader), [4]);
         log.clear();
-        assert!(!reader.has_key() && backlog(&reader).is_empty() && read(&mut reader).is_empty());
+        assert!(!reader.has_key(0) && backlog(&reader).is_empty() && read(&mut reader).is_empty());
     }
 
     #[test]
@@ -303,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn newcomers_begin_with_the_best_layer() {
+    fn newcomers_begin_with_their_layer() {
         let log = Arc::<PacketLog>::default();
         let mut reader = log.reader();
         let named = |number| Layer { number, ..Layer::default() };
@@ -313,7 +316,8 @@ mod tests {
         }
         log.push(burst(Track::Audio, true, 4));
         read(&mut reader);
-        assert_eq!(reader.begin(), 0);
+        assert_eq!([reader.begin(1), reader.begin(0), reader.begin(2)], [0, 1, 5]);
+        assert_eq!([1, 2].map(|layer| reader.has_key(layer)), [true, false]);
         let rates = log.rates();
         assert_eq!(rates.layers.iter().map(|rates| rates.layer.number).collect::<Vec<_>>(), [1, 0]);
     }

@@ -169,7 +169,7 @@ impl Peer {
         Ok(())
     }
 
-    fn ask_key_frame(&mut self, layer: Option<u8>) -> Result<(), String> {
+    fn ask_key_frame(&mut self, layer: u8) -> Result<(), String> {
         if let Role::Publish(ingest) = &mut self.role {
             ingest.want_key_frame(layer);
         }

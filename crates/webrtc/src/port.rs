@@ -5,6 +5,7 @@ use crate::addresses::Addresses;
 use crate::batch::Batch;
 use crate::egress::{Channel, Rest};
 use crate::engine::Datagram;
+use crate::meter::{LAYERS_MAX, Rates};
 use crate::packetlog::Burst;
 use crate::peer::{Peer, Role};
 use crate::registry::{Claim, INBOX_MAX, IceNames, Order, Route};
@@ -164,7 +165,7 @@ async fn look(port: Rc<RefCell<Port>>) {
     let mut tick = tokio::time::interval(LOOK);
     loop {
         tick.tick().await;
-        port.borrow_mut().look(Instant::now());
+        port.borrow_mut().sweep(Instant::now());
     }
 }
 
@@ -285,10 +286,11 @@ impl Port {
         peer.heard = now;
         peer.session.received.add(bytes.len() as u64);
         let key_frame = egress.receive(now, bytes, &mut self.batch);
+        let layer = egress.layer();
         self.send(key);
         let stream = self.peers.get(key).and_then(|peer| peer.stream());
         if key_frame && let Some(channel) = stream.and_then(|name| self.channels.get(name)) {
-            channel.want_key_frame();
+            channel.want_key_frame(layer);
         }
     }
 
@@ -357,21 +359,40 @@ impl Port {
         }
         let Some(channel) = self.channels.get_mut(&name) else { return };
         channel.viewers.push(key);
-        egress.begin(channel.begin());
-        if !channel.has_key() {
-            channel.want_key_frame();
+        egress.look(now, &channel.rates(now));
+        let layer = egress.layer();
+        egress.begin(channel.begin(layer));
+        if !channel.has_key(layer) {
+            channel.want_key_frame(layer);
         }
         self.catch_up(key, now);
     }
 
     /// New frames of a stream, the first of which stands at `from` in its log, for all its viewers on this worker.
     pub(crate) fn fan_out(&mut self, name: &StreamName, now: Instant, from: u64, bursts: &[Arc<Burst>]) {
-        let Some(channel) = self.channels.get(name) else { return };
+        let Some(channel) = self.channels.get_mut(name) else { return };
         let viewers: SmallVec<[usize; 64]> = channel.viewers.iter().copied().collect();
+        let rates = channel.rates(now);
+        let mut wanted = [false; LAYERS_MAX];
         for key in viewers {
+            let layer = self.look(key, now, &rates);
+            if let Some(wanted) = layer.and_then(|layer| wanted.get_mut(usize::from(layer))) {
+                *wanted = true;
+            }
             if let Rest::Until(moment) = self.write(key, now, from, bursts) {
                 self.wake(key, now, moment);
             }
+        }
+        let Some(channel) = self.channels.get(name) else { return };
+        let layers = (0u8..).zip(wanted).filter(|(_, wanted)| *wanted);
+        layers.for_each(|(layer, _)| channel.want_key_frame(layer));
+    }
+
+    /// Looks whether a viewer should get something else; the layer of which it needs a key frame.
+    fn look(&mut self, key: usize, now: Instant, rates: &Rates) -> Option<u8> {
+        match self.peers.get_mut(key).map(|peer| &mut peer.role) {
+            Some(Role::Play(egress)) => egress.look(now, rates),
+            _ => None,
         }
     }
 
@@ -509,7 +530,7 @@ impl Port {
     }
 
     /// Ends sessions that have been silent for too long.
-    fn look(&mut self, now: Instant) {
+    fn sweep(&mut self, now: Instant) {
         let silent: SmallVec<[usize; 8]> =
             self.peers.iter().filter(|(_, peer)| peer.is_silent(now)).map(|(key, _)| key).collect();
         for key in silent {

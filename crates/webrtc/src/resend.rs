@@ -30,6 +30,8 @@ struct Kept {
     burst: Arc<Burst>,
     /// Low half of the viewer's number.
     number: u32,
+    /// RTP time, as the viewer was told it.
+    time: u32,
     /// When it was sent, in milliseconds since the beginning.
     sent: u32,
     /// When it was sent again; 0 for never.
@@ -45,6 +47,8 @@ struct Kept {
 pub(crate) struct Again {
     pub(crate) burst: Arc<Burst>,
     pub(crate) index: usize,
+    /// RTP time, as the viewer was told it.
+    pub(crate) time: u32,
     pub(crate) payload_type: u8,
     pub(crate) resend_type: Option<u8>,
     /// The viewer's number of it.
@@ -79,7 +83,7 @@ impl Resends {
         if !self.may_ask() {
             return;
         }
-        let Placed { burst, index, payload_type, resend_type, number } = packet;
+        let Placed { burst, index, time, payload_type, resend_type, number } = packet;
         let Ok(index) = u16::try_from(index) else { return };
         let sent = self.millis(now);
         let young = |kept: &Kept| u128::from(sent.wrapping_sub(kept.sent)) < KEPT_FOR.as_millis();
@@ -93,7 +97,7 @@ impl Resends {
         let resend_type = resend_type.unwrap_or_default();
         if let Some(place) = self.place(number) {
             let (burst, number) = (burst.clone(), number as u32); // its low half
-            *place = Some(Kept { burst, number, sent, again: 0, index, payload_type, resend_type });
+            *place = Some(Kept { burst, number, time, sent, again: 0, index, payload_type, resend_type });
         }
     }
 
@@ -110,7 +114,8 @@ impl Resends {
         kept.again = millis.max(1);
         let resend_type = Some(kept.resend_type).filter(|&own| own > 0);
         let (index, payload_type) = (usize::from(kept.index), kept.payload_type);
-        let again = Again { burst: kept.burst.clone(), index, payload_type, resend_type, number };
+        let (burst, time) = (kept.burst.clone(), kept.time);
+        let again = Again { burst, index, time, payload_type, resend_type, number };
         self.allowed = allowed;
         Some(again)
     }
@@ -155,7 +160,8 @@ mod tests {
     }
 
     fn send(resends: &mut Resends, now: Instant, burst: &Arc<Burst>, number: u64) {
-        resends.sent(now, Placed { burst, index: 0, payload_type: 96, resend_type: Some(97), number });
+        resends
+            .sent(now, Placed { burst, index: 0, time: 0, payload_type: 96, resend_type: Some(97), number });
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub(crate) struct Placed<'a> {
     pub(crate) burst: &'a Arc<Burst>,
     /// Which of its packets.
     pub(crate) index: usize,
+    /// RTP time, as the viewer is told it.
+    pub(crate) time: u32,
     pub(crate) payload_type: u8,
     /// That of packets sent again.
     pub(crate) resend_type: Option<u8>,
@@ -145,7 +147,7 @@ impl Sender {
             && let Some(track) = self.tracks.get_mut(track)
         {
             track.resends.sent(now, packet);
-            track.sent(packet.burst, at.payload.len());
+            track.sent(packet, at.payload.len());
         }
     }
 
@@ -162,7 +164,7 @@ impl Sender {
         if self.put(now, track, header, packet.number, [&[], payload], out)
             && let Some(track) = self.tracks.get_mut(track)
         {
-            track.sent(packet.burst, payload.len());
+            track.sent(packet, payload.len());
         }
     }
 
@@ -171,7 +173,7 @@ impl Sender {
             marker: false,
             payload_type: packet.payload_type,
             sequence: packet.number as u16, // its low half is what goes on the wire
-            timestamp: packet.burst.time,
+            timestamp: packet.time,
             ssrc: self.tracks.get(track).map_or(0, |track| track.terms.ssrc),
         }
     }
@@ -212,9 +214,10 @@ impl Sender {
             payload.iter().for_each(|part| bytes.extend_from_slice(part));
             self.sealer.rtp(bytes, start, head, header.ssrc, number).ok()
         });
-        if sealed && transport_id.is_some() {
-            self.estimator.sent(self.transport, out.last(), now);
-            self.transport = self.transport.wrapping_add(1);
+        if sealed {
+            let numbered = transport_id.map(|_| self.transport);
+            self.estimator.sent(numbered, out.last(), now);
+            self.transport = self.transport.wrapping_add(numbered.is_some().into());
         }
         sealed
     }
@@ -324,7 +327,7 @@ impl Sender {
                 marker: at.marker,
                 payload_type: again.payload_type,
                 sequence: number,
-                timestamp: again.burst.time,
+                timestamp: again.time,
                 ssrc,
             };
             match track.terms.rtx.zip(again.resend_type) {
@@ -366,8 +369,8 @@ impl Sender {
 }
 
 impl Track {
-    fn sent(&mut self, burst: &Burst, bytes: usize) {
-        self.clock = Some((burst.time, burst.wallclock));
+    fn sent(&mut self, packet: Placed<'_>, bytes: usize) {
+        self.clock = Some((packet.time, packet.burst.wallclock));
         self.counts.packets += 1;
         self.counts.bytes += bytes as u64;
     }

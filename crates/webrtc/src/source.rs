@@ -26,8 +26,8 @@ pub(crate) struct Source {
     ask: Mutex<Option<Ask>>,
 }
 
-/// Asks a publisher for a key frame of a layer, or of all.
-pub(crate) type Ask = Box<dyn Fn(Option<u8>) + Send>;
+/// Asks a publisher for a key frame of a layer.
+pub(crate) type Ask = Box<dyn Fn(u8) + Send>;
 
 /// What of a stream's pictures is sent.
 #[derive(Clone, Copy, Debug)]
@@ -84,8 +84,8 @@ impl Source {
         append(&self.log, &self.splice, publisher, burst);
     }
 
-    /// Asks the publisher for a key frame of a layer, or of all, if it is one that can be asked.
-    pub(crate) fn want_key_frame(&self, layer: Option<u8>) {
+    /// Asks the publisher for a key frame of a layer, if it is one that can be asked.
+    pub(crate) fn want_key_frame(&self, layer: u8) {
         if let Some(ask) = &*self.ask.lock() {
             ask(layer);
         }

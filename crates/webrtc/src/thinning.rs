@@ -1,11 +1,12 @@
 //! What a viewer gets of a stream's pictures, by what its path carries: a layer whole, without pictures that nothing
 //! refers to, key frames alone, nothing. Sound is never left out.
 //!
-//! [`Thinning`] decides, [`Gate`] obeys. Down at once, since sound suffers from what does not fit; up by one rung a
+//! [`Thinning`] decides, [`Gate`] obeys. Down within half a second, since sound suffers from what does not fit; up by one rung a
 //! time, after a wait that doubles whenever it was in vain. A path is not known to carry more than what is sent, so
 //! that going up is a trial: the estimate must not fall meanwhile, and must reach the new rate within the trial.
 
 use crate::meter::{LAYERS_MAX, LayerRates, Rates};
+use smallvec::SmallVec;
 use std::time::{Duration, Instant};
 
 /// How long a rung is kept before the next one is tried, at first and at most.
@@ -19,6 +20,13 @@ const HELD: Duration = Duration::from_secs(30);
 
 /// The estimate must be this many times what is sent for more to be tried.
 const ROOM: f64 = 1.2;
+
+/// A rung is kept while the estimate is at least this share of what it takes: an estimate is a guess, and backs off by
+/// less than that when a queue is seen once.
+const ENOUGH: f64 = 0.8;
+
+/// How long the estimate must be below that: a computer that is busy for a moment is no narrow path.
+const FOR_LONG: Duration = Duration::from_millis(500);
 
 /// A trial is over when the estimate is below this share of what it was at its begin.
 const ANSWER: f64 = 0.9;
@@ -75,9 +83,11 @@ impl Wish {
 pub(crate) struct Thinning {
     /// The only layer that may be chosen, as long as it is there.
     wish: Option<Wish>,
-    choice: Choice,
+    choice: Option<Choice>,
     since: Option<Instant>,
     wait: Duration,
+    /// Since when the estimate is too low for the rung.
+    short: Option<Instant>,
     /// When the rung was tried, and the estimate then.
     trial: Option<(Instant, u64)>,
 }
@@ -89,21 +99,23 @@ struct Rung {
     rate: u64,
 }
 
+/// Best first.
+type Rungs = SmallVec<[Rung; LAYERS_MAX + 3]>;
+
 impl Thinning {
     /// For a viewer of all layers, or of one that it named.
     pub(crate) fn new(wish: Option<Wish>) -> Thinning {
-        let choice = Choice::default();
-        Thinning { wish, choice, since: None, wait: WAIT.0, trial: None }
+        Thinning { wish, choice: None, since: None, wait: WAIT.0, short: None, trial: None }
     }
 
     /// What the viewer gets from now on. `estimate` in bits a second, `None` while nothing is known.
     pub(crate) fn decide(&mut self, now: Instant, estimate: Option<u64>, rates: &Rates) -> Choice {
         let rungs = self.rungs(rates);
-        let Some(at) = self.place(&rungs) else { return self.choice };
+        let Some(at) = self.place(&rungs) else { return self.choice.unwrap_or_default() };
         let since = *self.since.get_or_insert(now);
         let held = now.duration_since(since);
         let next = match estimate {
-            None => at,
+            None => 0,
             Some(estimate) if self.is_too_much(now, estimate, rungs.get(at)) => {
                 self.down(estimate, &rungs, at)
             }
@@ -116,17 +128,18 @@ impl Thinning {
         }
         if next != at {
             self.since = Some(now);
+            self.short = None;
         }
-        self.choice = rungs.get(next).map_or(self.choice, |rung| rung.choice);
-        self.choice
+        self.choice = rungs.get(next).map(|rung| rung.choice).or(self.choice);
+        self.choice.unwrap_or_default()
     }
 
     /// Best first; the last one is always sound alone.
-    fn rungs(&self, rates: &Rates) -> Vec<Rung> {
+    fn rungs(&self, rates: &Rates) -> Rungs {
         let meant = |layer: &&LayerRates| self.wish.as_ref().is_some_and(|wish| wish.means(layer));
         let only = rates.layers.iter().find(meant);
         let layers = rates.layers.iter().filter(|layer| only.is_none_or(|only| only == *layer));
-        let mut rungs: Vec<Rung> = Vec::with_capacity(LAYERS_MAX + 3);
+        let mut rungs = Rungs::new();
         let mut add = |layer: u8, level: Level, rate: u64| {
             let worth = rungs.last().is_none_or(|above| (rate as f64) < WORTH * above.rate as f64);
             if worth || level == Level::Paused {
@@ -146,25 +159,28 @@ impl Thinning {
         rungs
     }
 
-    /// Where the present choice is, or what is nearest to it now that layers came or went.
+    /// Where the present choice is, or what is nearest to it now that layers came or went; at first the best.
     fn place(&self, rungs: &[Rung]) -> Option<usize> {
-        let exact = rungs.iter().position(|rung| rung.choice == self.choice);
-        let level = || rungs.iter().position(|rung| rung.choice.level >= self.choice.level);
-        exact.or_else(level)
+        let Some(choice) = self.choice else { return (!rungs.is_empty()).then_some(0) };
+        let exact = rungs.iter().position(|rung| rung.choice == choice);
+        exact.or_else(|| rungs.iter().position(|rung| rung.choice.level >= choice.level))
     }
 
     fn is_too_much(&mut self, now: Instant, estimate: u64, rung: Option<&Rung>) -> bool {
         let Some(rung) = rung.filter(|rung| rung.choice.level < Level::Paused) else { return false };
-        let fits = rung.rate <= estimate;
         match self.trial {
-            Some(_) if fits => {
+            Some(_) if rung.rate <= estimate => {
                 self.trial = None;
                 false
             }
             Some((begun, then)) => {
                 now.duration_since(begun) > TRIAL || (estimate as f64) < ANSWER * then as f64
             }
-            None => !fits,
+            None if estimate as f64 >= ENOUGH * rung.rate as f64 => {
+                self.short = None;
+                false
+            }
+            None => now.duration_since(*self.short.get_or_insert(now)) >= FOR_LONG,
         }
     }
 
@@ -230,6 +246,16 @@ impl Gate {
         (self.layer != Some(choice.layer) && choice.level < Level::Paused) || (whole && self.broken)
     }
 
+    /// The layer that passes.
+    pub(crate) fn layer(&self) -> Option<u8> {
+        self.layer
+    }
+
+    /// Whether every picture that others refer to passed since the last key frame.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.broken
+    }
+
     /// Lets nothing pass until a key frame.
     pub(crate) fn shut(&mut self) {
         self.broken = true;
@@ -261,8 +287,8 @@ mod tests {
         let mut seen = Vec::new();
         for second in 0..seconds {
             let now = from + Duration::from_secs(second);
-            let sent =
-                thinning.rungs(&rates).into_iter().find(|rung| rung.choice == thinning.choice).unwrap().rate;
+            let choice = thinning.choice.unwrap_or_default();
+            let sent = thinning.rungs(&rates).into_iter().find(|rung| rung.choice == choice).unwrap().rate;
             let estimate = path.min(sent * 3 / 2);
             seen.push(thinning.decide(now, Some(estimate), &rates));
         }
@@ -270,16 +296,21 @@ mod tests {
     }
 
     #[test]
-    fn down_at_once_to_what_fits() {
+    fn down_to_what_fits() {
         let now = Instant::now();
-        let decide = |estimate| Thinning::new(None).decide(now, estimate, &rates());
+        let settled = |wish, estimate| {
+            let mut thinning = Thinning::new(wish);
+            thinning.decide(now, estimate, &rates());
+            thinning.decide(now + FOR_LONG, estimate, &rates())
+        };
+        let decide = |estimate| settled(None, estimate);
         assert_eq!(decide(None), choice(0, Level::Full));
-        assert_eq!(decide(Some(2_050_000)), choice(0, Level::Full));
-        assert_eq!(decide(Some(2_000_000)), choice(1, Level::Full));
+        assert_eq!(decide(Some(1_700_000)), choice(0, Level::Full));
+        assert_eq!(decide(Some(1_600_000)), choice(1, Level::Full));
         assert_eq!(decide(Some(600_000)), choice(1, Level::Referenced));
         assert_eq!(decide(Some(400_000)), choice(1, Level::Keys));
         assert_eq!(decide(Some(100_000)), choice(1, Level::Paused));
-        let asked = |wish| Thinning::new(Some(Wish::parse(wish))).decide(now, Some(1_500_000), &rates());
+        let asked = |wish| settled(Some(Wish::parse(wish)), Some(1_500_000));
         assert_eq!([asked("0"), asked("h")], [choice(0, Level::Referenced); 2]);
         assert_eq!([asked("1"), asked("l"), asked("none")], [choice(1, Level::Full); 3]);
     }
@@ -287,9 +318,9 @@ mod tests {
     #[test]
     fn up_by_one_rung_when_the_path_carries_more() {
         let (now, mut thinning) = (Instant::now(), Thinning::new(None));
-        follow(&mut thinning, now, 1, 60_000);
-        assert_eq!(thinning.choice, choice(1, Level::Paused));
-        let seen = follow(&mut thinning, now + Duration::from_secs(1), 60, 10_000_000);
+        follow(&mut thinning, now, 2, 60_000);
+        assert_eq!(thinning.choice, Some(choice(1, Level::Paused)));
+        let seen = follow(&mut thinning, now + Duration::from_secs(2), 60, 10_000_000);
         let mut order = seen.clone();
         order.dedup();
         let expected = [

@@ -32,6 +32,13 @@ const THRESHOLD: (f64, f64) = (6.0, 600.0);
 /// How long the path must be overused before it counts, in milliseconds.
 const OVERUSE: f64 = 10.0;
 
+/// A queue counts when it stands: when no group of the last while came with less delay than this beyond the least, in
+/// milliseconds. A computer that is busy for a moment, or a key frame, makes packets late and then on time again.
+const STANDS: f64 = 30.0;
+
+/// A queue that stands this long, in milliseconds, is too long even if it does not grow: it is full.
+const FULL: f64 = 250.0;
+
 /// What the delays say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Usage {
@@ -69,6 +76,7 @@ pub(super) struct Delay {
     slope: f64,
     /// Bits a second at which the last long group came through.
     train: Option<f64>,
+    queue: Queue,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -124,13 +132,23 @@ impl Default for Delay {
             over: (0.0, 0),
             slope: 0.0,
             train: None,
+            queue: Queue::default(),
         }
     }
 }
 
 impl Delay {
     pub(super) fn usage(&self) -> Usage {
-        self.usage
+        match self.queue.standing() {
+            standing if standing > FULL => Usage::Over,
+            standing if standing < STANDS && self.usage == Usage::Over => Usage::Normal,
+            _ => self.usage,
+        }
+    }
+
+    /// Whether no queue stands.
+    pub(super) fn is_free(&self) -> bool {
+        self.queue.standing() < STANDS
     }
 
     /// Bits a second at which the last burst of packets came through.
@@ -156,12 +174,13 @@ impl Delay {
         let left = group.left.1 - before.left.1;
         let came = group.came.1 - before.came.1;
         if !(0..JUMP).contains(&left) || !(-JUMP..JUMP).contains(&came) {
-            let (open, train, threshold) = (self.open, self.train, self.threshold);
-            *self = Delay { open, train, threshold, ..Delay::default() };
+            let (open, before, train, threshold) = (self.open, self.before, self.train, self.threshold);
+            *self = Delay { open, before, train, threshold, ..Delay::default() };
             return;
         }
         self.groups = (self.groups + 1).min(GROUPS_MAX);
         self.sum += (came - left) as f64 / 1e3;
+        self.queue.add(group.came.1, self.sum);
         self.smooth = SMOOTHING * self.smooth + (1.0 - SMOOTHING) * self.sum;
         self.line.push(group.came.1 as f64 / 1e3, self.smooth);
         self.judge(self.line.slope().unwrap_or(0.0), left as f64 / 1e3, came as f64 / 1e3);
@@ -193,6 +212,54 @@ impl Delay {
         }
         let speed = if beyond < 0.0 { FOLLOWS_DOWN } else { FOLLOWS_UP };
         self.threshold = (self.threshold + speed * beyond * passed).clamp(THRESHOLD.0, THRESHOLD.1);
+    }
+}
+
+/// How late packets are beyond the least delay.
+#[derive(Clone, Debug)]
+struct Queue {
+    /// The least delay, in milliseconds; it creeps upwards, since clocks drift and routes change.
+    least: f64,
+    /// The least delay of each of the last slots.
+    slots: [f64; Queue::SLOTS],
+    newest: Option<i64>,
+}
+
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue { least: f64::INFINITY, slots: [f64::INFINITY; Queue::SLOTS], newest: None }
+    }
+}
+
+impl Queue {
+    /// Half a second of them.
+    const SLOTS: usize = 5;
+
+    /// Length of a slot, in microseconds.
+    const SLOT: i64 = 100_000;
+
+    /// Milliseconds that the least delay creeps a slot: 300 parts in a million.
+    const CREEP: f64 = 0.03;
+
+    fn add(&mut self, came: i64, delay: f64) {
+        let slot = came.div_euclid(Queue::SLOT);
+        let newest = self.newest.unwrap_or(slot);
+        for passed in (newest + 1..=slot).rev().take(Queue::SLOTS) {
+            self.place(passed).into_iter().for_each(|least| *least = f64::INFINITY);
+        }
+        self.least = (self.least + Queue::CREEP * (slot - newest).clamp(0, 100) as f64).min(delay);
+        self.newest = Some(slot.max(newest));
+        self.place(slot).into_iter().for_each(|least| *least = least.min(delay));
+    }
+
+    fn place(&mut self, slot: i64) -> Option<&mut f64> {
+        self.slots.get_mut(slot.rem_euclid(Queue::SLOTS as i64) as usize)
+    }
+
+    /// How long the queue was at least, in milliseconds, all the last while.
+    fn standing(&self) -> f64 {
+        let least = self.slots.iter().copied().fold(f64::INFINITY, f64::min);
+        if least.is_finite() { least - self.least } else { 0.0 }
     }
 }
 
@@ -250,7 +317,11 @@ mod tests {
         assert!(jitter.iter().all(|usage| *usage != Usage::Over), "5 ms of jitter are no queue");
         let grows = follow(|n| (n - 100).max(0) * 4000);
         let seen = grows.iter().position(|usage| *usage == Usage::Over).unwrap();
-        assert!((101..115).contains(&seen), "{seen}");
+        assert!((101..140).contains(&seen), "{seen}");
+        let moment = follow(|n| if n % 50 < 5 { 200_000 - n % 50 * 20_000 } else { 0 });
+        assert!(moment.iter().all(|usage| *usage != Usage::Over), "200 ms late now and then is no queue");
+        let full = follow(|n| if n < 60 { n * 5000 } else { 300_000 });
+        assert!(full[150..].iter().all(|usage| *usage == Usage::Over), "a full queue does not grow");
         let drains = follow(|n| (100 - n).max(0) * 4000);
         assert!(drains[40..100].contains(&Usage::Under));
     }

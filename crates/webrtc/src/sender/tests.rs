@@ -169,7 +169,7 @@ impl Pair {
         let sender = self.sender.as_mut().unwrap();
         for index in 0..burst.packets.len() {
             let number = first + index as u64;
-            let placed = Placed { burst, index, payload_type, resend_type, number };
+            let placed = Placed { burst, index, time: burst.time, payload_type, resend_type, number };
             sender.send(self.now, track, placed, &mut self.batch);
         }
     }
@@ -312,7 +312,7 @@ fn a_packet_allocates_nothing() {
             batch.clear();
             for index in 0..burst.packets.len() {
                 number += 1;
-                let placed = Placed { burst, index, payload_type, resend_type, number };
+                let placed = Placed { burst, index, time: burst.time, payload_type, resend_type, number };
                 sender.send(now, 1, placed, batch);
             }
         }
