@@ -322,7 +322,7 @@ impl Ingest {
             };
             let Arrived { timestamp, marker, payload } = packet;
             if lane.packets.len() < BURST_MAX && !payload.is_empty() {
-                lane.packets.push(Packet { payload: Arc::from(&payload[..]), marker, sequence });
+                lane.packets.push(Packet { payload: payload.clone(), marker, sequence });
             }
             let mut events = std::mem::take(&mut self.events);
             lane.depacketizer.push(&Incoming { sequence, timestamp, marker, payload }, &mut events);

@@ -2,6 +2,7 @@
 
 use crate::layers::{Layer, Order};
 use crate::meter::{LAYERS_MAX, Measured, Meter, OVERHEAD, Rates};
+use bytes::Bytes;
 use headwater_media::{Codec, Track};
 use parking_lot::Mutex;
 use slab::Slab;
@@ -23,7 +24,7 @@ const READ_BEHIND: usize = 256;
 /// One packet, the same for all viewers but for the numbers that are each viewer's own.
 #[derive(Clone, Debug)]
 pub(crate) struct Packet {
-    pub(crate) payload: Arc<[u8]>,
+    pub(crate) payload: Bytes,
     /// Last of its frame (video), first after silence (audio).
     pub(crate) marker: bool,
     /// Place in its track; a gap is a packet that was lost on its way in.
@@ -42,7 +43,7 @@ pub(crate) struct Burst {
     /// Whether no other picture refers to it.
     pub(crate) disposable: bool,
     /// The packet with the one before it (sound), for viewers on a bad path.
-    pub(crate) redundant: Option<Arc<[u8]>>,
+    pub(crate) redundant: Option<Bytes>,
     /// In ticks of the codec's RTP clock.
     pub(crate) time: u32,
     /// When it was made, on one line for both tracks: what sender reports tell.
@@ -252,7 +253,7 @@ mod tests {
 
     fn burst(track: Track, key: bool, time: u32) -> Burst {
         let packets =
-            vec![Packet { payload: Arc::from(vec![0u8; 100]), marker: true, sequence: time.into() }];
+            vec![Packet { payload: Bytes::from_static(&[0; 100]), marker: true, sequence: time.into() }];
         let (codec, wallclock) = (Codec::H264, Instant::now());
         Burst { track, codec, layer: 0, key, disposable: false, redundant: None, time, wallclock, packets }
     }

@@ -1,7 +1,6 @@
 //! Redundant audio (RFC 2198): a packet of sound that brings the one before it along.
 
 use bytes::{BufMut, Bytes};
-use std::sync::Arc;
 
 /// Payload type of Opus inside the redundant packets made here: the one that every browser offers.
 pub(crate) const OPUS: u8 = 111;
@@ -60,7 +59,7 @@ pub(crate) fn split(payload: &Bytes) -> Option<Vec<Block>> {
 }
 
 /// Puts a packet of Opus and the one `offset` ticks before it together; `None` when that one cannot be carried.
-pub(crate) fn join(before: &[u8], offset: u32, own: &[u8]) -> Option<Arc<[u8]>> {
+pub(crate) fn join(before: &[u8], offset: u32, own: &[u8]) -> Option<Bytes> {
     if before.is_empty() || before.len() > BLOCK_MAX || offset == 0 || offset > OFFSET_MAX {
         return None;
     }

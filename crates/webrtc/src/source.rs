@@ -5,6 +5,7 @@ use crate::packetlog::{Burst, Packet, PacketLog};
 use crate::red;
 use crate::references::References;
 use crate::splice::Splice;
+use bytes::Bytes;
 use headwater_hub::{Entry, FrameReader, Read, SessionId, Stream, StreamName};
 use headwater_media::{Codec, Frame, Time, Track};
 use headwater_rtp::{Format, Packetizer, Payloads};
@@ -233,11 +234,11 @@ impl Lanes {
 
 /// The newest packet of sound, for the next one to bring along.
 #[derive(Default)]
-pub(crate) struct Before(Option<(u32, Arc<[u8]>)>);
+pub(crate) struct Before(Option<(u32, Bytes)>);
 
 impl Before {
     /// The packet at `time` with the one before it, if it is Opus.
-    pub(crate) fn redundant(&mut self, codec: Codec, time: u32, packets: &[Packet]) -> Option<Arc<[u8]>> {
+    pub(crate) fn redundant(&mut self, codec: Codec, time: u32, packets: &[Packet]) -> Option<Bytes> {
         let own = packets.first().filter(|_| codec == Codec::Opus)?;
         let before = self.0.replace((time, own.payload.clone()));
         before.and_then(|(then, payload)| red::join(&payload, time.wrapping_sub(then), &own.payload))
@@ -245,7 +246,7 @@ impl Before {
 }
 
 impl Lane {
-    fn redundant(&mut self, time: u32, packets: &[Packet]) -> Option<Arc<[u8]>> {
+    fn redundant(&mut self, time: u32, packets: &[Packet]) -> Option<Bytes> {
         self.before.redundant(self.codec, time, packets)
     }
 
@@ -255,7 +256,7 @@ impl Lane {
             room.clear();
             payload.put(&mut room);
             self.sequence += 1;
-            Packet { payload: room.as_slice().into(), marker: payload.marker, sequence: self.sequence }
+            Packet { payload: Bytes::copy_from_slice(&room), marker: payload.marker, sequence: self.sequence }
         };
         self.payloads.iter().map(packet).collect()
     }

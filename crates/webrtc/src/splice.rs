@@ -93,6 +93,7 @@ fn shift(last: Option<(u32, Instant, u64)>, first: &Burst) -> (u32, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use crate::packetlog::Packet;
     use headwater_media::Codec;
     use std::sync::Arc;
@@ -110,7 +111,7 @@ mod tests {
             n: u64,
         ) -> Option<(u32, Vec<u64>)> {
             let packet =
-                |sequence| Packet { payload: Arc::from([0_u8; 4].as_slice()), marker: true, sequence };
+                |sequence| Packet { payload: Bytes::from_static(&[0; 4]), marker: true, sequence };
             let mut burst = Burst {
                 track: Track::Video,
                 codec: Codec::H264,
