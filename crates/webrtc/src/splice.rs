@@ -93,10 +93,9 @@ fn shift(last: Option<(u32, Instant, u64)>, first: &Burst) -> (u32, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use crate::packetlog::Packet;
+    use bytes::Bytes;
     use headwater_media::Codec;
-    use std::sync::Arc;
 
     struct Publisher(SessionId);
 
@@ -110,8 +109,7 @@ mod tests {
             at: Instant,
             n: u64,
         ) -> Option<(u32, Vec<u64>)> {
-            let packet =
-                |sequence| Packet { payload: Bytes::from_static(&[0; 4]), marker: true, sequence };
+            let packet = |sequence| Packet { payload: Bytes::from_static(&[0; 4]), marker: true, sequence };
             let mut burst = Burst {
                 track: Track::Video,
                 codec: Codec::H264,
