@@ -38,6 +38,9 @@ const STEP_MIN: u32 = 90;
 /// Layers are in step to much less: two seconds. A picture that is older is of another publish.
 const STEP_BACK_MAX: i32 = 180_000;
 
+/// Most packets that a hole may have; beyond it nobody asks for them, and it is told as a hole of one.
+const HOLE_MAX: u64 = 1000;
+
 /// How often a stream's rates are looked up.
 const RATES: Duration = Duration::from_millis(500);
 
@@ -118,7 +121,10 @@ impl Lane {
 
     /// The viewer's number of the packet at `place`: a hole in the stream is a hole for the viewer.
     fn number(&mut self, place: u64) -> u64 {
-        let step = self.last.map_or(1, |last| place.saturating_sub(last).clamp(1, 1000));
+        let step = self.last.map_or(1, |last| match place.saturating_sub(last).max(1) {
+            gap if gap > HOLE_MAX => 2,
+            gap => gap,
+        });
         self.last = Some(place);
         self.sequence += step;
         self.sequence
@@ -442,5 +448,59 @@ async fn carry(reader: Rc<RefCell<PacketReader>>, stream: Arc<Stream>, port: Wea
         let from = std::future::poll_fn(|cx| reader.borrow_mut().poll_next(cx, &mut bursts)).await;
         let Some(port) = port.upgrade() else { return };
         port.borrow_mut().fan_out(stream.name(), Instant::now(), from, &bursts);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packetlog::Packet;
+
+    fn burst(time: u32, places: std::ops::Range<u64>) -> Burst {
+        let payload: Arc<[u8]> = Arc::from(&[0u8][..]);
+        let packet = |sequence| Packet { payload: payload.clone(), marker: false, sequence };
+        Burst {
+            track: Track::Video,
+            codec: Codec::H264,
+            layer: 0,
+            key: true,
+            disposable: false,
+            redundant: None,
+            time,
+            wallclock: Instant::now(),
+            packets: places.map(packet).collect(),
+        }
+    }
+
+    #[test]
+    fn numbers_have_the_holes_of_the_stream_and_no_others() {
+        let mut lane = Lane::new(TrackTerms::default());
+        let first = lane.number(70_000);
+        let mut next = |place| lane.number(place) - first;
+        assert_eq!([next(70_001), next(70_004)], [1, 4], "two were lost on their way in");
+        assert_eq!(next(300_000), 6, "another layer of another publisher");
+        lane.leave_out(&burst(0, 300_001..300_010));
+        assert_eq!(lane.number(300_010) - first, 7, "left out on purpose");
+        lane.skip_to(&burst(0, 5..9));
+        assert_eq!(lane.number(5) - first, 8);
+    }
+
+    #[test]
+    fn times_go_on_where_layers_are_not_in_step() {
+        let mut lane = Lane::new(TrackTerms::default());
+        let mut send = |anew: bool, time: u32| {
+            let burst = burst(time, 1..2);
+            if anew {
+                lane.skip_to(&burst);
+            }
+            lane.time(&burst)
+        };
+        assert_eq!([send(true, u32::MAX - 10), send(false, 2990)], [u32::MAX - 10, 2990]);
+        assert_eq!(
+            [send(true, 2990), send(false, 5990)],
+            [3080, 6080],
+            "another layer's picture of the same moment"
+        );
+        assert_eq!(send(true, 12_000), 12_000, "and in step again");
     }
 }
