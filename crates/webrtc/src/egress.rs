@@ -457,7 +457,7 @@ mod tests {
     use crate::packetlog::Packet;
 
     fn burst(time: u32, places: std::ops::Range<u64>) -> Burst {
-        let payload: Arc<[u8]> = Arc::from(&[0u8][..]);
+        let payload = bytes::Bytes::from_static(&[0]);
         let packet = |sequence| Packet { payload: payload.clone(), marker: false, sequence };
         Burst {
             track: Track::Video,
