@@ -4,9 +4,11 @@ use crate::answer::dress;
 use crate::negotiate::{Terms, agree};
 use crate::offer;
 use crate::port::stun_user;
+use crate::red;
 use crate::registry::IceNames;
 use crate::signal::session::Wanted;
 use crate::signal::{Query, is_call};
+use bytes::Bytes;
 use headwater_conf::{Conf, DEFAULT_VHOST, VhostRtc};
 use headwater_hub::Action;
 use std::sync::LazyLock;
@@ -56,4 +58,18 @@ pub fn call(text: &str) {
 /// The first packet of an address.
 pub fn packet(data: &[u8]) {
     stun_user(data);
+}
+
+/// A payload of redundant sound: its blocks lie in it, and two that can be carried come back as they were.
+///
+/// # Panics
+/// When they do not.
+pub fn redundant(data: &[u8]) {
+    let blocks = red::split(&Bytes::copy_from_slice(data)).unwrap_or_default();
+    let length: usize = blocks.iter().map(|block| block.payload.len()).sum();
+    assert!(length <= data.len(), "{length} bytes of {}", data.len());
+    let [before, own] = &blocks[..] else { return };
+    let Some(joined) = red::join(&before.payload, before.offset, &own.payload) else { return };
+    let again = red::split(&Bytes::from_owner(joined));
+    assert_eq!(again.as_ref(), Some(&blocks));
 }

@@ -44,5 +44,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "webrtc_fragment", run: webrtc::run_fragment, seeds: webrtc::seeds_fragment },
     Target { name: "webrtc_call", run: webrtc::run_call, seeds: webrtc::seeds_call },
     Target { name: "webrtc_stun", run: webrtc::run_stun, seeds: webrtc::seeds_stun },
+    Target { name: "webrtc_red", run: webrtc::run_red, seeds: webrtc::seeds_red },
     Target { name: "http_head", run: http_head::run, seeds: http_head::seeds },
 ];

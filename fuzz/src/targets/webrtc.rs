@@ -18,6 +18,21 @@ pub(super) fn run_stun(data: &[u8]) {
     fuzz::packet(data);
 }
 
+pub(super) fn run_red(data: &[u8]) {
+    fuzz::redundant(data);
+}
+
+pub(super) fn seeds_red() -> Vec<Vec<u8>> {
+    let block = |offset: u16, length: u16| {
+        [0x80 | 111, (offset >> 6) as u8, (offset << 2) as u8 | (length >> 8) as u8, length as u8]
+    };
+    vec![
+        [&block(960, 3)[..], &[111, 1, 2, 3, 9, 8]].concat(),
+        [&block(1920, 2)[..], &block(960, 1), &[111, 1, 2, 3, 9]].concat(),
+        vec![111, 7],
+    ]
+}
+
 const TRANSPORT: &str = "c=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:peer\r\n\
      a=ice-pwd:0123456789abcdefghijkl\r\na=ice-options:trickle\r\na=fingerprint:sha-256 \
      AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB:AB\r\n\
