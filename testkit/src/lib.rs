@@ -28,7 +28,7 @@ pub mod wait;
 pub mod websocket;
 pub mod wire;
 
-pub use media::{Clip, Tool};
+pub use media::{Clip, Tool, broad};
 pub use peer::{Publisher, Reader, read_file};
 pub use server::{Options, Server, free_port};
 pub use source::{Publishing, Source};

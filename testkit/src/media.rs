@@ -191,6 +191,22 @@ impl Clip {
     }
 }
 
+/// An FLV file of 2 Mb/s: noisy pictures in H.264 without B-frames, a key frame a second, and AAC.
+pub fn broad() -> PathBuf {
+    kept("Broad-1", |file| {
+        let mut command = Tool::Distribution.command();
+        command.args(["-f", "lavfi", "-t", "4", "-i", BROAD_PICTURES]);
+        command.args(["-f", "lavfi", "-t", "4", "-i", "sine=frequency=440:sample_rate=48000"]);
+        command.args(["-c:v", "libx264", "-preset", "veryfast", "-profile:v", "main", "-bf", "0"]);
+        command.args(["-g", "25", "-sc_threshold", "0", "-pix_fmt", "yuv420p"]);
+        command.args(["-b:v", "2M", "-maxrate", "2M", "-bufsize", "500k"]);
+        command.args(["-c:a", "aac", "-b:a", "64k", "-ar", "44100", "-ac", "2"]);
+        made(command.args(["-fflags", "+bitexact", "-f", "flv"]).arg(file));
+    })
+}
+
+const BROAD_PICTURES: &str = "testsrc2=size=640x360:rate=25,noise=alls=20:allf=t";
+
 /// The FLV file of that name under `target/testmedia`, made now if it is not there yet.
 pub(crate) fn kept(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let folder = target().join("testmedia");

@@ -222,6 +222,38 @@ fn a_publisher_is_asked_for_a_key_frame_after_the_dark() {
     publisher.finish();
 }
 
+/// A quarter of the stream fits: the sound goes on, with as many pictures as there is room for.
+#[test]
+fn on_a_narrow_path_sound_goes_on_and_pictures_come_back() {
+    const NARROW: u64 = 500_000;
+    let setup = Setup::new("");
+    let url = setup.server.rtmp_url("s");
+    let _publisher = Publisher::looping(Tool::Distribution, &headwater_testkit::broad(), &url);
+    setup.server.wait_until_published("s");
+    let mut player = setup.play("s", 120);
+    wait_for_pictures(&mut player, 3.0 * RATE, LIMIT);
+    assert_eq!(setup.session("rtc-play")["level"], "full");
+    let queue = NARROW as usize / 8 / 5; // 200 ms
+    setup.network.set_way(Way::Down, Weather { limit: Some((NARROW, queue)), ..Weather::default() });
+    wait::until("fewer pictures", LIMIT, || (setup.session("rtc-play")["level"] != "full").then_some(()));
+    let_pass(&mut player, 3000.0);
+    let (before, sent) = (player.sample(), setup.network.counts(Way::Down).bytes);
+    let_pass(&mut player, 12_000.0);
+    let (after, sent) = (player.sample(), setup.network.counts(Way::Down).bytes - sent);
+    let grown = |path: &str| number(&after, path) - number(&before, path);
+    let seconds = grown("/at") / 1000.0;
+    let rate = sent as f64 * 8.0 / seconds;
+    let heard = grown("/audio/totalSamplesReceived");
+    let made_up = grown("/audio/concealedSamples") - grown("/audio/silentConcealedSamples");
+    assert!(rate < 1.5 * NARROW as f64, "{rate} b/s are sent");
+    assert!(grown("/video/framesDecoded") < 0.25 * seconds * RATE, "{after:#}");
+    assert!(heard > 0.9 * seconds * 48_000.0 && made_up < 0.1 * heard, "{made_up} of {heard}: {after:#}");
+    setup.network.set_way(Way::Down, Weather::default());
+    let whole = Duration::from_secs(60);
+    wait::until("all pictures", whole, || (setup.session("rtc-play")["level"] == "full").then_some(()));
+    wait_for_pictures(&mut player, 3.0 * RATE, LIMIT);
+}
+
 #[test]
 fn who_stays_in_the_dark_is_dropped_with_the_reason() {
     let setup = Setup::new("stun_timeout 3;");
