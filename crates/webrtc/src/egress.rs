@@ -56,7 +56,7 @@ pub(crate) struct Egress {
     audio: Option<Lane>,
     view: View,
     /// Once DTLS is through.
-    sender: Option<Sender>,
+    sender: Option<Box<Sender>>,
     /// Its position in the log of packets, once it has one.
     next: Option<u64>,
     /// Since when it has not had all there is.
@@ -216,7 +216,7 @@ impl Egress {
             lane.terms.clock_rate = lane.accepted.first().map_or(90_000, |first| clock_rate(first.codec));
             lane.track = sender.track(now, lane.terms.clone());
         }
-        self.sender = Some(sender);
+        self.sender = Some(Box::new(sender));
         Ok(())
     }
 
@@ -247,7 +247,10 @@ impl Egress {
     /// Looks what the way to the viewer carries of a stream with these rates. The layer of which a key frame is needed,
     /// if one is to be asked for.
     pub(crate) fn look(&mut self, now: Instant, rates: &Rates) -> Option<u8> {
-        let estimate = self.sender.as_ref().and_then(Sender::estimate);
+        if !self.view.is_due(now) {
+            return None;
+        }
+        let estimate = self.sender.as_ref().and_then(|sender| sender.estimate());
         let before = (self.view.layer(), self.view.level());
         let wanted = self.view.look(now, estimate, rates);
         let (layer, level) = (self.view.layer(), self.view.level());
@@ -385,6 +388,15 @@ pub(crate) fn codec(params: &PayloadParams) -> Option<Codec> {
     }
 }
 
+/// Rests after work that took `busy`: that many times as long, at most so long. What comes meanwhile is done together,
+/// for which each viewer is looked at once; with little work there is no rest worth a timer, and nothing waits.
+pub(crate) async fn rest(busy: Duration, (times, most): (u32, Duration)) {
+    let rest = (times * busy).min(most);
+    if rest >= Duration::from_millis(1) {
+        tokio::time::sleep(rest).await;
+    }
+}
+
 /// A stream's packets on their way to one worker's viewers.
 pub(crate) struct Channel {
     /// Keys of the viewers' sessions.
@@ -447,7 +459,11 @@ async fn carry(reader: Rc<RefCell<PacketReader>>, stream: Arc<Stream>, port: Wea
     loop {
         let from = std::future::poll_fn(|cx| reader.borrow_mut().poll_next(cx, &mut bursts)).await;
         let Some(port) = port.upgrade() else { return };
-        port.borrow_mut().fan_out(stream.name(), Instant::now(), from, &bursts);
+        let began = Instant::now();
+        port.borrow_mut().fan_out(stream.name(), began, from, &bursts);
+        drop(port);
+        bursts.clear();
+        rest(began.elapsed(), (8, Duration::from_millis(20))).await;
     }
 }
 

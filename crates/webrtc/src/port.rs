@@ -3,7 +3,7 @@
 use crate::WebRtc;
 use crate::addresses::Addresses;
 use crate::batch::Batch;
-use crate::egress::{Channel, Rest};
+use crate::egress::{Channel, Rest, rest};
 use crate::engine::Datagram;
 use crate::meter::{LAYERS_MAX, Rates};
 use crate::packetlog::Burst;
@@ -29,6 +29,10 @@ use tokio::sync::{Notify, mpsc};
 
 /// Receive calls in a row before the worker's other tasks get their turn.
 const ROUNDS: usize = 16;
+
+/// Rest after receiving, by the time that it took, and at most: see [`rest`]. The kernel's buffer holds what comes
+/// meanwhile, up to 100,000 packets a second.
+const RECEIVE_REST: (u32, Duration) = (16, Duration::from_millis(2));
 
 /// Addresses that lead to one session: a phone that changes networks has two or three.
 const ADDRESSES_MAX: usize = 8;
@@ -118,6 +122,7 @@ async fn receive(port: Rc<RefCell<Port>>) {
     let mut inbound = Inbound::default();
     loop {
         readable(&port).await;
+        let began = Instant::now();
         for _ in 0..ROUNDS {
             let received = port.borrow().socket.receive(&mut inbound);
             let Ok(count) = received else { break };
@@ -128,6 +133,7 @@ async fn receive(port: Rc<RefCell<Port>>) {
             }
         }
         tokio::task::yield_now().await;
+        rest(began.elapsed(), RECEIVE_REST).await;
     }
 }
 

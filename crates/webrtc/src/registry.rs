@@ -19,8 +19,8 @@ use tokio::sync::mpsc;
 /// Sessions that may wait for their first STUN request. The next one is refused: each holds some 40 KB.
 pub(crate) const WAITING_MAX: usize = 2048;
 
-/// Those of one address; a household behind one router.
-pub(crate) const WAITING_PER_ADDRESS: usize = 64;
+/// Those of one address: a school whose classes begin at once, behind one router.
+pub(crate) const WAITING_PER_ADDRESS: usize = 256;
 
 /// How long a session may wait for its first STUN request.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);

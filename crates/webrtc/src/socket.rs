@@ -69,6 +69,7 @@ fn bind_one(addr: SocketAddr, shared: bool) -> io::Result<std::net::UdpSocket> {
     }
     socket.set_reuse_port(shared)?;
     socket.set_recv_buffer_size(KERNEL_BUFFER).ok();
+    nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::RcvBufForce, &KERNEL_BUFFER).ok(); // root may
     socket.set_send_buffer_size(KERNEL_BUFFER).ok();
     socket.bind(&addr.into())?;
     socket.set_nonblocking(true)?;

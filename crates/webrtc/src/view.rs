@@ -44,11 +44,16 @@ impl View {
         View { thinning, gate, choice, name: None, looked: None, asked: None }
     }
 
+    /// Whether it is time to look again.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK)
+    }
+
     /// Looks what fits the path, now and then. The layer of which a key frame is needed, if one is to be asked for.
     pub(crate) fn look(&mut self, now: Instant, estimate: Option<u64>, rates: &Rates) -> Option<u8> {
         let since =
             |then: Option<Instant>| then.map_or(Duration::MAX, |then| now.saturating_duration_since(then));
-        if since(self.looked) < LOOK {
+        if !self.is_due(now) {
             return None;
         }
         self.looked = Some(now);
