@@ -73,6 +73,18 @@ pub(crate) struct Estimator {
     remb: Option<u64>,
 }
 
+/// What was learnt of a path lately.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    usage: Usage,
+    /// The share of what is sent that loss leaves, when less should be sent.
+    less: Option<f64>,
+    /// Bits a second that arrive.
+    through: f64,
+    /// Bits a second that arrive while anything does: a path that stands still for a moment is no narrow one.
+    carried: f64,
+}
+
 /// A packet on its way.
 #[derive(Clone, Copy, Debug, Default)]
 struct Packet {
@@ -143,8 +155,7 @@ impl Estimator {
             number = number.wrapping_add(1);
         }
         self.told = Some(now);
-        let Some(through) = self.through.bits_per_second() else { return };
-        self.update(now, through);
+        self.update(now);
     }
 
     /// A receiver report came, with the share lost in 256ths. Counts for peers that do not tell arrivals.
@@ -161,7 +172,8 @@ impl Estimator {
         let less = self.loss.reported(share, sent);
         let queue = self.round_trip.saturating_sub(self.shortest.unwrap_or_default());
         let usage = if queue > QUEUE_MAX { Usage::Over } else { Usage::Normal };
-        self.decide(now, usage, less, sent * (1.0 - share));
+        let through = sent * (1.0 - share);
+        self.decide(now, Seen { usage, less, through, carried: through });
     }
 
     /// The viewer says how much it can take. Counts until it says something else.
@@ -197,16 +209,19 @@ impl Estimator {
         }
     }
 
-    fn update(&mut self, now: Instant, through: f64) {
-        let sent = self.sent.bits_per_second().unwrap_or(through);
+    fn update(&mut self, now: Instant) {
+        let Some(through) = self.through.bits_per_second() else { return };
+        let Some(carried) = self.through.while_busy() else { return }; // the first word after a pause
+        let sent = self.sent.while_busy().unwrap_or(through);
         let less = self.loss.less(self.micros(now), sent);
-        self.decide(now, self.delay.usage(), less, through);
+        self.decide(now, Seen { usage: self.delay.usage(), less, through, carried });
     }
 
-    /// Moves the rate. `less`: the share of what is sent that loss leaves. `through`: bits a second that arrive.
-    fn decide(&mut self, now: Instant, usage: Usage, less: Option<f64>, through: f64) {
+    /// Moves the rate.
+    fn decide(&mut self, now: Instant, seen: Seen) {
+        let Seen { usage, less, through, carried } = seen;
         let passed = now.duration_since(std::mem::replace(&mut self.updated, now));
-        let sent = self.sent.bits_per_second().unwrap_or(through);
+        let sent = self.sent.while_busy().unwrap_or(through);
         // Nothing speaks against what is sent until queues or loss do.
         let rate = *self.rate.get_or_insert(UNTRIED * through.max(sent));
         let answered = self.lowered.is_none_or(|at| now.duration_since(at) > ANSWER + self.round_trip);
@@ -214,7 +229,7 @@ impl Estimator {
             (Usage::Over, _) if answered => {
                 // Queues that go on growing: what gets through is not what the path has to spare.
                 let more = if self.lately(now) { STEP_DOWN * rate } else { rate };
-                self.lower(now, more, BACK_OFF * through)
+                self.lower(now, more, BACK_OFF * carried)
             }
             (_, Some(share)) => self.lower(now, rate, share * rate.min(sent)),
             (Usage::Normal, _) => self.rise(now, rate, through, passed),

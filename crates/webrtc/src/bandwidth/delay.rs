@@ -39,6 +39,10 @@ const STANDS: f64 = 30.0;
 /// A queue that stands this long, in milliseconds, is too long even if it does not grow: it is full.
 const FULL: f64 = 250.0;
 
+/// A queue drains by itself when it was longer a short while ago by more than this, in milliseconds: what is left of a
+/// moment in which nothing passed.
+const DRAINED: f64 = 10.0;
+
 /// What the delays say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Usage {
@@ -140,8 +144,9 @@ impl Default for Delay {
 impl Delay {
     pub(super) fn usage(&self) -> Usage {
         match self.queue.standing() {
-            standing if standing > FULL => Usage::Over,
             standing if standing < STANDS && self.usage == Usage::Over => Usage::Normal,
+            standing if standing >= STANDS && self.queue.drains() => Usage::Under,
+            standing if standing > FULL => Usage::Over,
             _ => self.usage,
         }
     }
@@ -235,6 +240,9 @@ impl Queue {
     /// Half a second of them.
     const SLOTS: usize = 5;
 
+    /// Those of them in which something must have come: after a moment in which nothing passed there is one.
+    const SLOTS_MIN: usize = 3;
+
     /// Length of a slot, in microseconds.
     const SLOT: i64 = 100_000;
 
@@ -256,10 +264,21 @@ impl Queue {
         self.slots.get_mut(slot.rem_euclid(Queue::SLOTS as i64) as usize)
     }
 
-    /// How long the queue was at least, in milliseconds, all the last while.
+    /// How long the queue was at least, in milliseconds, all the last while; 0 when too little came to say so.
     fn standing(&self) -> f64 {
-        let least = self.slots.iter().copied().fold(f64::INFINITY, f64::min);
-        if least.is_finite() { least - self.least } else { 0.0 }
+        let known = self.slots.iter().copied().filter(|least| least.is_finite());
+        let (count, least) =
+            known.fold((0, f64::INFINITY), |(count, least), slot| (count + 1, least.min(slot)));
+        if count >= Queue::SLOTS_MIN { least - self.least } else { 0.0 }
+    }
+
+    /// Whether it was longer in the last while than it is now.
+    fn drains(&self) -> bool {
+        let Some(newest) = self.newest else { return false };
+        let before = |age: i64| self.slots.get((newest - age).rem_euclid(Queue::SLOTS as i64) as usize);
+        let finite = |least: &f64| least.is_finite();
+        let (now, known) = (before(0), (0..Queue::SLOTS as i64).filter_map(before).copied().filter(finite));
+        now.is_some_and(|now| known.fold(*now, f64::max) - now > DRAINED)
     }
 }
 

@@ -43,6 +43,19 @@ impl Rate {
 
     /// What was counted, without the slot that is being filled; `None` in the first quarter of a second.
     pub(super) fn bits_per_second(&self) -> Option<f64> {
+        let (bytes, slots, _) = self.counted()?;
+        Some(bytes * 8e6 / (slots * SLOT) as f64)
+    }
+
+    /// The same without slots in which there was nothing: what gets through a path while it passes anything. `None`
+    /// also after a pause that was longer than the slots.
+    pub(super) fn while_busy(&self) -> Option<f64> {
+        let (bytes, _, busy) = self.counted()?;
+        (busy > 0).then(|| bytes * 8e6 / (busy * SLOT) as f64)
+    }
+
+    /// Bytes, slots, and those of them that are not empty.
+    fn counted(&self) -> Option<(f64, i64, i64)> {
         let (first, newest) = self.span?;
         let passed = newest - first;
         if passed < LEAST {
@@ -50,8 +63,10 @@ impl Rate {
         }
         let slots = passed.min(SLOTS as i64);
         let counted = (newest - slots..newest).filter_map(|slot| self.slots.get(place(slot)));
-        let bytes: f64 = counted.copied().map(f64::from).sum();
-        Some(bytes * 8e6 / (slots * SLOT) as f64)
+        let add =
+            |(bytes, busy), counted: &u32| (bytes + f64::from(*counted), busy + i64::from(*counted > 0));
+        let (bytes, busy) = counted.fold((0.0, 0), add);
+        Some((bytes, slots, busy))
     }
 }
 
@@ -83,8 +98,12 @@ mod tests {
             rate.add(ms * 1000, 250);
         }
         near(&rate, 2e6);
+        rate.add(1_999_000, 1);
+        near(&rate, 0.8e6);
+        assert!(rate.while_busy().unwrap() > 1.7e6, "300 ms without anything do not count");
         rate.add(100_000_000, 1);
         assert_eq!(rate.bits_per_second(), Some(0.0), "a pause");
+        assert_eq!(rate.while_busy(), None, "a pause");
         rate.add(0, 1000);
         assert_eq!(rate.bits_per_second(), Some(0.0), "what comes much too late is left out");
     }

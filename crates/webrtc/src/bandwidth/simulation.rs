@@ -21,6 +21,10 @@ struct Path {
     free: f64,
     /// The receiver looks so seldom.
     busy: u64,
+    /// Nothing passes for a while: how often that begins, and how long it lasts at least and at most.
+    stalls: Option<(u64, u64, u64)>,
+    /// When the stall ends that began last.
+    held: u64,
     random: u64,
 }
 
@@ -33,6 +37,8 @@ impl Path {
             loss,
             free: 0.0,
             busy: 1,
+            stalls: None,
+            held: 0,
             random: 0x9e37_79b9_7f4a_7c15,
         }
     }
@@ -46,13 +52,26 @@ impl Path {
 
     /// When a packet arrives, if it does.
     fn carry(&mut self, now: u64, bytes: usize) -> Option<u64> {
-        let begin = self.free.max(now as f64);
+        let begin = self.held_back(self.free.max(now as f64) as u64) as f64;
         if begin - now as f64 > self.queue {
             return None;
         }
         self.free = begin + bytes as f64 * 8e6 / self.bits_per_second;
         let at = (self.free as u64 + self.delay).next_multiple_of(self.busy);
         (self.chance() >= self.loss).then_some(at)
+    }
+}
+
+impl Path {
+    /// When what would come at a moment comes, as the machine stands still now and then.
+    fn held_back(&mut self, at: u64) -> u64 {
+        let Some((every, least, most)) = self.stalls else { return at };
+        let begun = at / every * every;
+        if self.held < begun {
+            let long = least + ((most - least) as f64 * self.chance()) as u64;
+            self.held = begun + long;
+        }
+        at.max(self.held)
     }
 }
 
@@ -199,6 +218,35 @@ fn a_busy_receiver_is_not_doubted() {
     let seen = world.run(20, |_| 1e6);
     let least = seen.iter().copied().filter(|estimate| !estimate.is_nan()).fold(f64::INFINITY, f64::min);
     assert!(least >= 0.9e6, "{least}");
+}
+
+/// Nor is a path or a computer that stands still for a moment, whatever room there is for what waits then.
+#[test]
+fn a_stall_is_not_doubted() {
+    for (seconds, least, most) in [(2, 100, 400), (3, 100, 400), (5, 400, 400), (1, 100, 300), (5, 600, 1500)]
+    {
+        for (sent, room) in
+            [(0.3e6, 100.0), (1e6, 30.0), (2.1e6, 15.0), (2.1e6, 2.0), (2.1e6, 1.5), (8e6, 4.0)]
+        {
+            let stalls = Some((seconds * 1_000_000, least * 1000, most * 1000));
+            let mut world = World::new(Path { stalls, queue: 2e6, ..Path::new(room * sent, 0.0) });
+            let seen = world.run(60, |_| sent);
+            let low = seen.iter().filter(|estimate| **estimate < sent).count();
+            assert_eq!(low, 0, "{sent} b/s, {room} times that carried, stalls {stalls:?}");
+        }
+    }
+}
+
+/// A stream that is much too big and does not get smaller stays too big, for short queues and long ones.
+#[test]
+fn what_does_not_fit_stays_too_much() {
+    for queue in [100_000.0, 200_000.0, 300_000.0, 1e6] {
+        let mut world = World::new(Path { queue, ..Path::new(500_000.0, 0.0) });
+        world.run(2, |_| 2.1e6);
+        let seen = world.run(10, |_| 2.1e6);
+        let most = seen.iter().copied().fold(0.0, f64::max);
+        assert!(most < 1.6e6, "{most} with a queue of {queue} µs");
+    }
 }
 
 #[test]
