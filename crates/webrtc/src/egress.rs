@@ -44,6 +44,9 @@ const HOLE_MAX: u64 = 1000;
 /// How often a stream's rates are looked up.
 const RATES: Duration = Duration::from_millis(500);
 
+/// Rest after frames went to viewers, for each of them and at most: see [`rest`].
+const FAN_OUT_REST: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(20));
+
 /// Least time between two looks at what waits.
 const REST: Duration = Duration::from_millis(2);
 
@@ -388,10 +391,10 @@ pub(crate) fn codec(params: &PayloadParams) -> Option<Codec> {
     }
 }
 
-/// Rests after work that took `busy`: that many times as long, at most so long. What comes meanwhile is done together,
-/// for which each viewer is looked at once; with little work there is no rest worth a timer, and nothing waits.
-pub(crate) async fn rest(busy: Duration, (times, most): (u32, Duration)) {
-    let rest = (times * busy).min(most);
+/// Rests after work for so many sessions: so long for each, at most so long. What comes meanwhile is done together, so
+/// that each is looked at once for all of it; with few sessions there is no rest worth a timer, and nothing waits.
+pub(crate) async fn rest(sessions: usize, (each, most): (Duration, Duration)) {
+    let rest = each.saturating_mul(u32::try_from(sessions).unwrap_or(u32::MAX)).min(most);
     if rest >= Duration::from_millis(1) {
         tokio::time::sleep(rest).await;
     }
@@ -459,11 +462,10 @@ async fn carry(reader: Rc<RefCell<PacketReader>>, stream: Arc<Stream>, port: Wea
     loop {
         let from = std::future::poll_fn(|cx| reader.borrow_mut().poll_next(cx, &mut bursts)).await;
         let Some(port) = port.upgrade() else { return };
-        let began = Instant::now();
-        port.borrow_mut().fan_out(stream.name(), began, from, &bursts);
+        let viewers = port.borrow_mut().fan_out(stream.name(), Instant::now(), from, &bursts);
         drop(port);
         bursts.clear();
-        rest(began.elapsed(), (8, Duration::from_millis(20))).await;
+        rest(viewers, FAN_OUT_REST).await;
     }
 }
 

@@ -187,15 +187,15 @@ async fn refusals_tell_the_reason_and_leave_nothing() {
 async fn the_waiting_of_one_address_are_few() {
     let site = Site::new("", None);
     let mut made = 0;
-    for _ in 0..2000 {
+    for _ in 0..600 {
         let told = site.offer(WHEP, &sample("recvonly")).await;
         match told.status {
             201 => made += 1,
             status => assert_eq!((status, told.field("retry-after")), (503, "5"), "{}", told.body),
         }
     }
-    assert_eq!((made, site.sessions()), (64, 64));
-    assert_eq!(site.door.asked.lock().len(), 64, "nobody is asked about what is refused anyway");
+    assert_eq!((made, site.sessions()), (256, 256));
+    assert_eq!(site.door.asked.lock().len(), 256, "nobody is asked about what is refused anyway");
 }
 
 #[tokio::test]
