@@ -52,7 +52,7 @@ impl Told {
 impl Site {
     fn new(rtc: &str, refuses: Option<u32>) -> Site {
         let text = format!(
-            "listen 1935; max_connections 100; rtc_server {{ enabled on; candidate 192.0.2.7; protocol all; }} \
+            "listen 1935; max_connections 1000; rtc_server {{ enabled on; candidate 192.0.2.7; protocol all; }} \
              vhost __defaultVhost__ {{ rtc {{ enabled on; {rtc} }} }}"
         );
         let conf = Conf::load(Source::Text { name: "test".into(), text }, &Env::empty()).unwrap().conf;
