@@ -91,6 +91,8 @@ struct Lane {
     track: usize,
     /// What the viewer takes, best first.
     accepted: Vec<Accepted>,
+    /// What it gets.
+    codec: Option<Codec>,
     /// Payload type of redundant sound, if the viewer takes it.
     redundant: Option<u8>,
     /// Number of the packet before the next.
@@ -114,8 +116,17 @@ impl Lane {
     fn new(terms: TrackTerms) -> Lane {
         // Half the range: the first wrap is far, and numbers can't go below zero.
         let sequence = u64::from(rand::random::<u16>() / 2);
-        let (accepted, redundant) = (Vec::new(), None);
-        Lane { terms, track: 0, accepted, redundant, sequence, last: None, time: None, ahead: 0 }
+        Lane {
+            terms,
+            track: 0,
+            accepted: Vec::new(),
+            codec: None,
+            redundant: None,
+            sequence,
+            last: None,
+            time: None,
+            ahead: 0,
+        }
     }
 
     fn accepts(&self, codec: Codec) -> Option<Accepted> {
@@ -330,6 +341,7 @@ impl Egress {
                 Pass::No => return,
             }
         }
+        lane.codec = Some(burst.codec);
         let time = lane.time(burst);
         let Accepted { payload_type, resend_type, .. } = accepted;
         let redundant = lane.redundant.filter(|_| self.lossy).zip(burst.redundant.as_ref());
@@ -362,6 +374,9 @@ impl Egress {
         for lane in [&self.audio, &self.video].into_iter().flatten() {
             let counts = sender.counts(lane.track);
             let track = facts.track(lane.terms.mid.clone(), None);
+            if let Some(codec) = lane.codec {
+                track.codec = format!("{codec:?}");
+            }
             track.clock_rate = lane.terms.clock_rate;
             track.counted(now, counts.packets, counts.bytes);
             track.lost = counts.missing;
