@@ -1,8 +1,11 @@
 //! Sound, pictures and time between WebRTC and every other protocol.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use headwater_media::{Codec, Frame, Kind, Time, Track};
+use headwater_testkit::rtmp::RtmpPeer;
 use headwater_testkit::viewer::{Kept, Viewer};
 use headwater_testkit::{Clip, Options, Publisher, Server, flash, free_port, wait};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -183,6 +186,99 @@ fn viewers_stay_while_publishers_come_and_go() {
     });
     assert_goes_on(&viewer.video, 90_000);
     assert_goes_on(&viewer.audio, 48_000);
+}
+
+/// What a player over RTMP gets for as long as it is watched.
+struct Stayer {
+    seen: Arc<Mutex<Vec<Frame>>>,
+    playing: std::thread::JoinHandle<()>,
+}
+
+impl Stayer {
+    fn start(server: &Server, stream: &str) -> Stayer {
+        let (address, stream) = (server.rtmp_address(), stream.to_owned());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let heard = seen.clone();
+        let playing = std::thread::spawn(move || {
+            let mut peer = RtmpPeer::play(address, &stream);
+            while let Some(frame) = peer.frame() {
+                heard.lock().unwrap().push(frame);
+            }
+        });
+        Stayer { seen, playing }
+    }
+
+    /// Waits for sound and pictures that are new.
+    fn watch(&self, what: &str) {
+        let count = |track| self.seen.lock().unwrap().iter().filter(|frame| frame.track == track).count();
+        let before = (count(Track::Video), count(Track::Audio));
+        wait::until(what, LIMIT, || {
+            let enough = count(Track::Video) > before.0 + 50 && count(Track::Audio) > before.1 + 50;
+            enough.then_some(())
+        });
+    }
+
+    /// All it got, once the server has ended it.
+    fn end(self, server: &Server) -> Vec<Frame> {
+        server.kick_players();
+        self.playing.join().unwrap();
+        std::mem::take(&mut *self.seen.lock().unwrap())
+    }
+}
+
+#[test]
+fn players_that_stay_hear_aac_whoever_publishes() {
+    let server = server("");
+    let clip = Clip::H264Aac;
+    let early = Stayer::start(&server, "s");
+    let publisher = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    server.wait_until_published("s");
+    let stayer = Stayer::start(&server, "s");
+    stayer.watch("RTMP");
+    early.watch("RTMP, by who came before it");
+    assert_eq!(count_aac(&server, "starts"), 0);
+    publisher.stop();
+    server.wait_until_unpublished("s");
+    let publisher = flash::publish_whip(&whip(&server, "s"));
+    server.wait_until_published("s");
+    stayer.watch("WHIP");
+    early.watch("WHIP, by who came first");
+    assert_eq!(count_aac(&server, "starts"), 1);
+    publisher.stop();
+    server.wait_until_unpublished("s");
+    let _publisher = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    server.wait_until_published("s");
+    stayer.watch("RTMP again");
+    early.watch("RTMP again, by who came first");
+    wait::until("the conversion to end", LIMIT, || (count_aac(&server, "ends") == 1).then_some(()));
+    for frames in [early.end(&server), stayer.end(&server)] {
+        for track in [Track::Video, Track::Audio] {
+            assert_one_line(&frames, track);
+        }
+    }
+}
+
+/// Frames of one codec, with a configuration for each publisher, whose times go up and do not leap.
+fn assert_one_line(frames: &[Frame], track: Track) {
+    let codec = if track == Track::Video { Codec::H264 } else { Codec::Aac };
+    let frames: Vec<&Frame> = frames.iter().filter(|frame| frame.track == track).collect();
+    assert!(frames.iter().all(|frame| frame.codec == codec));
+    assert!(frames.iter().filter(|frame| frame.kind == Kind::Config).count() >= 3);
+    let media: Vec<_> = frames.iter().filter(|frame| frame.kind != Kind::Config).collect();
+    for pair in media.windows(2) {
+        let step = pair[1].dts - pair[0].dts;
+        assert!(
+            step >= Time::ZERO && step < Time::from_millis(15_000),
+            "{:?} {:?}",
+            pair[0].dts,
+            pair[1].dts
+        );
+    }
+}
+
+fn count_aac(server: &Server, what: &str) -> usize {
+    let line = format!("conversion of sound {what}");
+    server.log().lines().filter(|l| l.contains(&line) && l.contains("Aac")).count()
 }
 
 /// Requests for key frames that the publisher was sent.

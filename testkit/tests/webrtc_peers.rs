@@ -24,7 +24,8 @@ const OPUS: f64 = 50.0;
 
 fn server(vhost: &str) -> Server {
     let port = free_port();
-    let root = format!("rtc_server {{ enabled on; listen {port}; candidate 127.0.0.1; }}");
+    let root =
+        format!("rtc_server {{ enabled on; listen {port}; candidate 127.0.0.1; }} srs_log_level_v2 debug;");
     let vhost = format!("rtc {{ enabled on; rtmp_to_rtc on; rtc_to_rtmp on; pli_for_rtmp 1; }} {vhost}");
     Server::start(&Options { root, vhost, ..Options::default() })
 }
@@ -350,4 +351,9 @@ fn g711_goes_in() {
     let same = received.iter().zip(first..).filter(|(packet, n)| packet.payload == block(*n)).count();
     assert_eq!(same, received.len(), "sound was changed on the way");
     assert_eq!(reader.codecs(), ["aac"]);
+    let begun = |codec| {
+        let log = server.log();
+        log.lines().filter(|l| l.contains("conversion of sound starts") && l.contains(codec)).count()
+    };
+    assert_eq!((begun("Aac"), begun("Opus")), (1, 0), "what nobody plays is not made");
 }

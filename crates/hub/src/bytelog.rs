@@ -434,15 +434,25 @@ impl Cursor {
 ///
 /// It ends when the publisher leaves, if the format has a trailer (the trailer comes last); otherwise it waits for the
 /// next publisher. Too slow a consumer jumps to the newest key frame, between two frames.
-#[derive(Debug)]
 pub struct ByteReader {
     stream: Arc<Stream>,
-    format: FormatKey,
+    format: Arc<dyn Format>,
     trailer: Option<Bytes>,
     reader: usize,
     view: View,
     cursor: Cursor,
     stop_at: Option<u64>,
+    /// The bytes go on in another stream.
+    yielded: bool,
+}
+
+impl fmt::Debug for ByteReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByteReader")
+            .field("stream", &self.stream)
+            .field("format", &self.format.key())
+            .finish()
+    }
 }
 
 impl ByteReader {
@@ -450,12 +460,13 @@ impl ByteReader {
         let seat = stream.take_seat(format);
         let mut reader = ByteReader {
             stream,
-            format: format.key().clone(),
+            format: format.clone(),
             trailer: format.trailer(),
             reader: seat.reader,
             view: seat.view,
             cursor: Cursor::new(seat.at),
             stop_at: None,
+            yielded: false,
         };
         reader.cursor.lead(&reader.view, seat.headers);
         reader
@@ -478,8 +489,12 @@ impl ByteReader {
             if self.stop_at.is_some() {
                 return Poll::Ready(self.trailer.take().filter(|t| !t.is_empty()));
             }
-            if !self.sync(cx) {
-                return Poll::Pending;
+            if self.sync(cx) {
+                continue;
+            }
+            match self.yielded.then(|| self.stream.moved()).flatten() {
+                Some(stream) => *self = ByteReader::new(stream, &self.format),
+                None => return Poll::Pending,
             }
         }
     }
@@ -487,7 +502,8 @@ impl ByteReader {
     fn sync(&mut self, cx: &mut Context<'_>) -> bool {
         let ended_before = self.view.ended_at;
         let mut state = self.stream.state.lock();
-        let Some((log, headers)) = state.log(&self.format) else { return false };
+        self.yielded = state.yielded;
+        let Some((log, headers)) = state.log(self.format.key()) else { return false };
         let mut news = self.view.sync(log, self.reader, self.cursor.at, Some(cx.waker()));
         if self.cursor.at < self.view.first {
             let (at, headers) = log.start(headers);
@@ -506,6 +522,6 @@ impl ByteReader {
 
 impl Drop for ByteReader {
     fn drop(&mut self) {
-        self.stream.leave_seat(&self.format, self.reader);
+        self.stream.leave_seat(self.format.key(), self.reader);
     }
 }

@@ -8,7 +8,9 @@ use slab::Slab;
 use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::future::Future;
+
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
@@ -62,10 +64,22 @@ thread_local! {
 /// A player on this worker: ready bytes of one stream go straight to its socket. Dropping it ends the playing.
 ///
 /// Belongs to the worker thread that accepted the connection, whose [`tokio::task::LocalSet`] must be running.
-#[derive(Debug)]
 pub struct Player {
+    format: Arc<dyn Format>,
+    place: RefCell<Place>,
+}
+
+/// Where a player is kept.
+#[derive(Debug)]
+struct Place {
     fan: Rc<Fan>,
     key: usize,
+}
+
+impl fmt::Debug for Player {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Player").field("place", &self.place).finish()
+    }
 }
 
 impl Player {
@@ -78,9 +92,8 @@ impl Player {
         session: Arc<Session>,
         hello: Bytes,
     ) -> Player {
-        let fan = Fan::of(stream, format);
-        let key = fan.join(io, session, hello);
-        Player { fan, key }
+        let place = Place::take(stream, format, io, session, hello);
+        Player { format: format.clone(), place: RefCell::new(place) }
     }
 
     /// Completes when the playing has ended by itself. One task at a time may wait.
@@ -90,8 +103,10 @@ impl Player {
 
     /// Ready when the playing has ended by itself.
     pub fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<End> {
-        let mut inner = self.fan.inner.borrow_mut();
-        let slot = &mut inner.slots[self.key]; // the slot lives as long as the player
+        self.follow();
+        let Place { fan, key } = &*self.place.borrow();
+        let mut inner = fan.inner.borrow_mut();
+        let slot = &mut inner.slots[*key]; // the slot lives as long as the player
         if let Some(end) = slot.end {
             return Poll::Ready(end);
         }
@@ -101,30 +116,58 @@ impl Player {
 
     /// Sends `bytes` between two frames, as soon as the socket takes them.
     pub fn inject(&self, bytes: Bytes) -> Result<(), Full> {
-        let mut inner = self.fan.inner.borrow_mut();
+        self.follow();
+        let Place { fan, key } = &*self.place.borrow();
+        let mut inner = fan.inner.borrow_mut();
         let Inner { view, slots, trailer, .. } = &mut *inner;
-        let slot = &mut slots[self.key]; // the slot lives as long as the player
+        let slot = &mut slots[*key]; // the slot lives as long as the player
         if !slot.cursor.lead(view, bytes) {
             slot.finish(End::Stalled);
             return Err(Full);
         }
         let sent = slot.serve(view, trailer);
         drop(inner);
-        self.fan.stream.count_sent(sent);
-        self.fan.wake();
+        fan.stream.count_sent(sent);
+        fan.wake();
         Ok(())
     }
 
     /// Stops sending media, between two frames, or goes on from the last key frame.
     pub fn pause(&self, paused: bool) {
-        self.fan.pause(self.key, paused);
+        self.follow();
+        let Place { fan, key } = &*self.place.borrow();
+        fan.pause(*key, paused);
+    }
+
+    /// Goes on in another stream, if that is where the bytes are made now and it has sent what was here.
+    fn follow(&self) {
+        let mut place = self.place.borrow_mut();
+        let moved = place.fan.inner.borrow_mut().take_moved(place.key);
+        let Some((io, session, next)) = moved else { return };
+        place.fan.wake();
+        *place = Place::take(&next, &self.format, io, session, Bytes::new());
+    }
+}
+
+impl Place {
+    fn take(
+        stream: &Arc<Stream>,
+        format: &Arc<dyn Format>,
+        io: Rc<TcpStream>,
+        session: Arc<Session>,
+        hello: Bytes,
+    ) -> Place {
+        let fan = Fan::of(&stream.present(), format);
+        let key = fan.join(io, session, hello);
+        Place { fan, key }
     }
 }
 
 impl Drop for Player {
     fn drop(&mut self) {
-        self.fan.inner.borrow_mut().slots.try_remove(self.key);
-        self.fan.wake();
+        let Place { fan, key } = self.place.get_mut();
+        fan.inner.borrow_mut().slots.try_remove(*key);
+        fan.wake();
     }
 }
 
@@ -168,6 +211,8 @@ struct Slot {
     /// Where the publisher before this player left; a later end is this player's.
     ended_before: Option<u64>,
     stop_at: Option<u64>,
+    /// Where it goes on after that; `None` when that is its end.
+    next: Option<Arc<Stream>>,
     closing: bool,
     end: Option<End>,
     waker: Option<Waker>,
@@ -225,6 +270,7 @@ impl Fan {
             stalled: None,
             ended_before: view.ended_at,
             stop_at: None,
+            next: None,
             closing: false,
             end: None,
             waker: None,
@@ -291,19 +337,22 @@ impl Fan {
         let Inner { view, slots, walked, trailer, .. } = inner;
         let oldest = oldest(slots).unwrap_or(view.head);
         let mut skipped = SmallVec::new();
-        {
+        let yielded = {
             let mut state = self.stream.state.lock();
+            let yielded = state.yielded;
             let Some((log, headers)) = state.log(&self.format) else { return false };
             view.sync(log, self.reader, oldest, Some(waker));
             if oldest < view.first {
                 let (at, headers) = log.start(headers);
                 skipped = jump_late(slots, view, at, &headers);
             }
-        }
+            yielded
+        };
         skipped.into_iter().for_each(|bytes| self.stream.jumped(bytes));
         view.forget(self::oldest(slots).unwrap_or(view.head));
         let ended = trailer.is_some() && mark_ended(slots, view);
-        ended || view.head > *walked
+        let moved = yielded && mark_moved(slots, view, &self.stream);
+        ended || moved || view.head > *walked
     }
 
     /// When the next walk may begin at the earliest, where a batch is set. All workers walk a stream at the same
@@ -422,6 +471,19 @@ fn mark_ended(slots: &mut Slab<Slot>, view: &View) -> bool {
     any
 }
 
+/// Marks players whose bytes go on in another stream; says whether there were any.
+fn mark_moved(slots: &mut Slab<Slot>, view: &View, stream: &Arc<Stream>) -> bool {
+    if slots.iter().all(|(_, slot)| slot.stop_at.is_some()) {
+        return false;
+    }
+    let Some(next) = stream.moved() else { return false };
+    for (_, slot) in slots.iter_mut().filter(|(_, slot)| slot.stop_at.is_none()) {
+        slot.stop_at = Some(view.head);
+        slot.next = Some(next.clone());
+    }
+    true
+}
+
 impl Fan {
     /// Ends players who take nothing.
     fn finish_stalled(&self) {
@@ -435,6 +497,14 @@ impl Fan {
 }
 
 impl Inner {
+    /// Takes out a player that has sent what was here and goes on elsewhere.
+    fn take_moved(&mut self, key: usize) -> Option<(Rc<TcpStream>, Arc<Session>, Arc<Stream>)> {
+        let slot = self.slots.get(key).filter(|slot| slot.end == Some(End::Finished))?;
+        let next = slot.next.clone()?;
+        let slot = self.slots.remove(key);
+        Some((slot.io, slot.session, next))
+    }
+
     /// Goes on with sockets that were full and have room again.
     fn serve_stalled(&mut self, cx: &mut Context<'_>) -> u64 {
         let Inner { view, slots, trailer, .. } = self;
@@ -461,7 +531,11 @@ impl Slot {
         while self.end.is_none() {
             match self.write(view) {
                 Ok(0) if self.closing => self.finish(End::Finished),
-                Ok(0) if self.is_drained() => self.begin_close(view, trailer),
+                Ok(0) if self.is_drained() => match self.next {
+                    Some(_) if self.paused => break,
+                    Some(_) => self.finish(End::Finished),
+                    None => self.begin_close(view, trailer),
+                },
                 Ok(0) => break,
                 Ok(n) => sent += n as u64,
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {

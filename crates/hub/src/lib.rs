@@ -17,6 +17,7 @@
 //! steps back of the publisher's clock are corrected (see [`Times`]).
 
 mod admission;
+mod audible;
 mod bytelog;
 mod derived;
 mod event;
@@ -33,6 +34,7 @@ mod timeline;
 mod worker;
 
 pub use admission::{Action, Admission, Answer, Grant, Refusal, Request};
+pub use audible::Audible;
 pub use bytelog::{ByteReader, Format, FormatKey, Mux};
 pub use derived::{DerivedPublisher, Unused};
 pub use event::{Event, Observer, Segmented};

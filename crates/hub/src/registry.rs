@@ -1,3 +1,4 @@
+use crate::audible::Audible;
 use crate::event::{Event, Observer};
 use crate::framelog::Limits;
 use crate::{Stream, StreamName, Times};
@@ -60,11 +61,7 @@ pub struct Hub {
     streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
     options: Box<dyn Fn(&StreamName) -> Options + Send + Sync>,
     events: Arc<Events>,
-    audible: OnceLock<Audible>,
 }
-
-/// Chooses what players are given of a stream; see [`Hub::set_audible`].
-type Audible = Box<dyn Fn(&Arc<Stream>) -> Arc<Stream> + Send + Sync>;
 
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -79,21 +76,22 @@ impl Hub {
         Arc::new(Hub {
             streams: Mutex::default(),
             options: Box::new(options),
-            events: Arc::new(Events { observers: OnceLock::new() }),
-            audible: OnceLock::new(),
+            events: Arc::new(Events::silent()),
         })
     }
 
-    /// Sets what [`Hub::audible`] gives. Called once, before the first connection; later calls change nothing and
-    /// return false.
-    pub fn set_audible(&self, choose: impl Fn(&Arc<Stream>) -> Arc<Stream> + Send + Sync + 'static) -> bool {
-        self.audible.set(Box::new(choose)).is_ok()
+    /// Sets who decides what [`Hub::audible`] gives. Called once, before the first connection; later calls change
+    /// nothing and return false.
+    pub fn set_audible(&self, audible: impl Audible + 'static) -> bool {
+        self.events.audible.set(Box::new(audible)).is_ok()
     }
 
     /// The stream for players whose protocol wants the sound of old (AAC or MP3): the stream itself, or one derived
-    /// from it whose sound is converted, as the server has decided.
+    /// from it whose sound is converted. Readers of frames ask with each publisher. Ready bytes are audible of whichever
+    /// of the two they are asked, and players that stay while publishers of either kind come and go change by
+    /// themselves.
     pub fn audible(&self, stream: &Arc<Stream>) -> Arc<Stream> {
-        self.audible.get().map_or_else(|| stream.clone(), |choose| choose(stream))
+        stream.audible()
     }
 
     /// Sets the observers. Called once, before the first connection; later calls change nothing and return false.
@@ -137,15 +135,20 @@ impl Hub {
     }
 }
 
-/// Where events go.
+/// Whom streams tell and ask: where events go, and who decides what is audible.
 pub(crate) struct Events {
     observers: OnceLock<Vec<Arc<dyn Observer>>>,
+    audible: OnceLock<Box<dyn Audible>>,
 }
 
 impl Events {
-    /// Nobody is told.
+    /// Nobody is told or asked, as yet.
     pub(crate) fn silent() -> Events {
-        Events { observers: OnceLock::new() }
+        Events { observers: OnceLock::new(), audible: OnceLock::new() }
+    }
+
+    pub(crate) fn audible(&self) -> Option<&dyn Audible> {
+        self.audible.get().map(|audible| &**audible)
     }
 
     pub(crate) fn emit(&self, event: &Event) {

@@ -27,7 +27,7 @@ const SETTLE: Time = Time::from_millis(350);
 
 /// A stream: a name, at most one publisher, and its logs.
 pub struct Stream {
-    name: StreamName,
+    pub(crate) name: StreamName,
     options: Options,
     events: Arc<Events>,
     pub(crate) state: Mutex<State>,
@@ -152,6 +152,8 @@ pub(crate) struct State {
     tracks: TrackWatch,
     pub(crate) frames: FrameLog,
     logs: Vec<ByteLog>,
+    /// The bytes of what the publisher sends are made by another stream; see [`crate::audible`].
+    pub(crate) yielded: bool,
     video: Option<VideoInfo>,
     audio: Option<AudioInfo>,
     video_frames: u64,
@@ -185,6 +187,7 @@ impl Stream {
             tracks: TrackWatch::default(),
             frames: FrameLog::new(options.limits()),
             logs: Vec::new(),
+            yielded: false,
             video: None,
             audio: None,
             video_frames: 0,
@@ -227,6 +230,7 @@ impl Stream {
     /// A derived stream begins as its origin did. The same publisher again changes nothing.
     pub(crate) fn begin(&self, session: &Arc<Session>, announced: Tracks) {
         let mut wakers = Wakers::new();
+        let yielded = self.yields(session);
         {
             let mut state = self.state.lock();
             if state.publisher.as_ref().is_some_and(|present| Arc::ptr_eq(present, session)) {
@@ -235,7 +239,7 @@ impl Stream {
             if state.is_live() {
                 state.finish(&mut wakers);
             }
-            state.begin(session, &mut wakers);
+            state.begin(session, yielded, &mut wakers);
             state.tracks.announced = announced;
         }
         wakers.into_iter().for_each(Waker::wake);
@@ -259,12 +263,13 @@ impl Stream {
             return self.origin().publish(session);
         }
         let mut wakers = Wakers::new();
+        let yielded = self.yields(session);
         {
             let mut state = self.state.lock();
             if let Some(other) = &state.publisher {
                 return Err(Busy { by: other.id() });
             }
-            state.begin(session, &mut wakers);
+            state.begin(session, yielded, &mut wakers);
         }
         wakers.into_iter().for_each(Waker::wake);
         self.events.emit(&Event::Published { stream: self.clone(), session: session.clone() });
@@ -305,7 +310,7 @@ impl Stream {
 
     /// Reads ready bytes from the last key frame on, for one consumer that is an ordinary task.
     pub fn bytes(self: &Arc<Self>, format: &Arc<dyn Format>) -> ByteReader {
-        ByteReader::new(self.clone(), format)
+        ByteReader::new(self.present(), format)
     }
 
     /// Keeps the byte log of `format` until the guard is dropped, so that it has a past when its first player comes
@@ -427,7 +432,7 @@ impl State {
             return &mut self.logs[i]; // its position was found in the line above
         }
         let mut log = ByteLog::new(format.clone(), options.limits());
-        if let Some((headers, frames)) = self.frames.backlog() {
+        if let Some((headers, frames)) = self.frames.backlog().filter(|_| !self.yielded) {
             let mut headers = headers.clone();
             for frame in frames {
                 headers.observe(frame);
@@ -439,17 +444,18 @@ impl State {
         &mut self.logs[last] // pushed in the line above
     }
 
-    fn begin(&mut self, session: &Arc<Session>, wakers: &mut Wakers) {
+    fn begin(&mut self, session: &Arc<Session>, yielded: bool, wakers: &mut Wakers) {
         self.publisher = Some(session.clone());
         self.last_publisher = Some(session.id());
         self.published = Some(Instant::now());
+        self.yielded = yielded;
         self.timeline.begin();
         self.headers = Headers::default();
         self.tracks.reset();
         self.video = None;
         self.audio = None;
         self.frames.push(Entry::Published, &self.headers);
-        self.frames.take_wakers(wakers);
+        self.take_wakers(wakers);
     }
 
     fn finish(&mut self, wakers: &mut Wakers) {
@@ -457,6 +463,7 @@ impl State {
             self.append(frame, wakers);
         }
         self.publisher = None;
+        self.yielded = false;
         self.touch();
         self.frames.push(Entry::Unpublished, &self.headers);
         self.logs.iter_mut().for_each(ByteLog::end);
@@ -483,7 +490,7 @@ impl State {
     fn append(&mut self, frame: Frame, wakers: &mut Wakers) {
         self.headers.observe(&frame);
         self.count(&frame);
-        for log in &mut self.logs {
+        for log in self.logs.iter_mut().filter(|_| !self.yielded) {
             log.push(&frame, &self.headers);
         }
         self.tracks.observe(&frame, wakers);

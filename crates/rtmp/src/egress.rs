@@ -28,7 +28,7 @@ pub(crate) async fn serve<S: Socket>(
         Ok(grant) => grant,
         Err(refusal) => return Err(client.refuse(&refusal.reason).await),
     };
-    let stream = server.hub.audible(&server.hub.stream(&grant.name));
+    let stream = server.hub.stream(&grant.name);
     let session = session(asked, grant, false);
     let attached = stream.attach(&session);
     let vhost = server.conf.vhost(stream.name().vhost());

@@ -18,7 +18,7 @@ use headwater_convert::Conversions;
 use headwater_flv::metadata::Metadata;
 use headwater_hls::Hls;
 use headwater_httplive::{FastCache, FileServer, HttpLive};
-use headwater_hub::{Admission, Hub, Options, Serve, StreamName, Times, Workers};
+use headwater_hub::{Admission, Audible, Hub, Options, Serve, Session, Stream, StreamName, Times, Workers};
 use headwater_media::Frame;
 use headwater_record::Recorders;
 use headwater_rtmp::Rtmp;
@@ -467,18 +467,7 @@ fn listen_rtc(
     if !conf.rtc_server.enabled {
         return Ok(rtc);
     }
-    let conversions = Conversions::new(control.handle().clone());
-    let bridge = conf.clone();
-    hub.set_audible(move |stream| {
-        let rtc = bridge.vhost(stream.name().vhost()).map(|vhost| &vhost.rtc);
-        let Some(rtc) = rtc.filter(|rtc| rtc.enabled && rtc.rtc_to_rtmp) else { return stream.clone() };
-        let publisher = stream.snapshot().publisher;
-        // Who waits for a publisher gets what fits any that may come.
-        match publisher.is_some_and(|session| session.info().kind != "rtc-publish") {
-            true => stream.clone(),
-            false => conversions.aac(stream, rtc.aac_bitrate),
-        }
-    });
+    hub.set_audible(Bridge { conf: conf.clone(), conversions: Conversions::new(control.handle().clone()) });
     let any = |port| SocketAddr::new(Ipv6Addr::UNSPECIFIED.into(), port);
     let server = &conf.rtc_server;
     let udp = rtc
@@ -496,6 +485,25 @@ fn listen_rtc(
     };
     tracing::info!(udp, tcp, "webrtc listens");
     Ok(rtc)
+}
+
+/// `rtc_to_rtmp`: what WebRTC publishers send is heard by players of other protocols as AAC.
+struct Bridge {
+    conf: Arc<Conf>,
+    conversions: Conversions,
+}
+
+impl Audible for Bridge {
+    fn converts(&self, stream: &StreamName, publisher: &Session) -> bool {
+        let vhost = self.conf.vhost(stream.vhost());
+        let bridged = vhost.is_some_and(|vhost| vhost.rtc.enabled && vhost.rtc.rtc_to_rtmp);
+        bridged && publisher.info().kind == "rtc-publish"
+    }
+
+    fn convert(&self, stream: &Arc<Stream>) -> Arc<Stream> {
+        let vhost = self.conf.vhost(stream.name().vhost());
+        vhost.map_or_else(|| stream.clone(), |vhost| self.conversions.aac(stream, vhost.rtc.aac_bitrate))
+    }
 }
 
 /// Whether a port of the streams is that of WebRTC over TCP as well.

@@ -191,7 +191,8 @@ impl WebRtc {
     fn source(&self, stream: &Arc<Stream>) -> Arc<Source> {
         let rtc = self.conf.vhost(stream.name().vhost()).map(|vhost| &vhost.rtc);
         let bitrate = rtc.map_or(OPUS_BITRATE, |rtc| rtc.opus_bitrate);
-        let opus = |stream: &Arc<Stream>| self.conversions.opus(stream, bitrate);
+        let conversions = self.conversions.clone();
+        let opus = move |stream: &Arc<Stream>| conversions.opus(stream, bitrate);
         let pictures = Pictures {
             keep_bframe: rtc.is_some_and(|rtc| rtc.keep_bframe),
             keep_sei: rtc.is_none_or(|rtc| rtc.keep_avc_nalu_sei),

@@ -52,7 +52,7 @@ impl Sources {
         &self,
         stream: &Arc<Stream>,
         runtime: &tokio::runtime::Handle,
-        convert: impl FnOnce(&Arc<Stream>) -> Arc<Stream>,
+        convert: impl Fn(&Arc<Stream>) -> Arc<Stream> + Send + Sync + 'static,
         pictures: Pictures,
     ) -> Arc<Source> {
         let mut open = self.open.lock();
@@ -71,8 +71,9 @@ impl Sources {
             relayed: false,
             pictures,
             order: Order::new(pictures.keep_bframe),
+            convert: Box::new(convert),
         };
-        runtime.spawn(work.run(convert(stream).frames(), closed.clone()));
+        runtime.spawn(work.run(stream.frames(), closed.clone()));
         let source = Arc::new(Source { log, splice, closed, ask: Mutex::default() });
         open.insert(stream.name().clone(), Arc::downgrade(&source));
         source
@@ -121,7 +122,11 @@ struct Work {
     relayed: bool,
     pictures: Pictures,
     order: Order,
+    convert: Convert,
 }
+
+/// Makes the stream whose sound browsers can play.
+type Convert = Box<dyn Fn(&Arc<Stream>) -> Arc<Stream> + Send + Sync>;
 
 #[derive(Default)]
 struct Lanes {
@@ -147,13 +152,32 @@ impl Work {
                 () = closed.notified() => return,
             };
             match read {
-                Read::Entries(entries) => entries.iter().for_each(|entry| self.entry(frames.stream(), entry)),
+                Read::Entries(entries) => {
+                    if let Some(other) = self.entries(frames.stream(), &entries) {
+                        frames = other.frames();
+                    }
+                }
                 Read::Jumped { skipped } => {
                     tracing::warn!(stream = %frames.stream().name(), skipped, "webrtc fell behind and lost frames");
                     self.log.clear();
                 }
             }
         }
+    }
+
+    /// Takes entries; or says which stream to read instead, from where it begins: the origin, of which the packets come
+    /// from the publisher, or the converted one. So nothing is converted that nobody makes packets of.
+    fn entries(&mut self, stream: &Arc<Stream>, entries: &[Entry]) -> Option<Arc<Stream>> {
+        for entry in entries {
+            self.entry(stream, entry);
+            let converted = !Arc::ptr_eq(stream, stream.origin());
+            match entry {
+                Entry::Published if self.relayed && converted => return Some(stream.origin().clone()),
+                Entry::Published if !self.relayed && !converted => return Some((self.convert)(stream)),
+                _ => {}
+            }
+        }
+        None
     }
 
     fn entry(&mut self, stream: &Arc<Stream>, entry: &Entry) {
