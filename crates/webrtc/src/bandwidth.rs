@@ -47,9 +47,6 @@ const ANSWER: Duration = Duration::from_millis(200);
 /// For peers without arrival times: a round trip this much longer than the shortest is a queue.
 const QUEUE_MAX: Duration = Duration::from_millis(300);
 
-/// Time without feedback of arrivals after which receiver reports count.
-const SILENCE: Duration = Duration::from_secs(3);
-
 /// Marks a packet that was told as lost; sizes are smaller.
 const LOST: u16 = 0x8000;
 
@@ -66,8 +63,8 @@ pub(crate) struct Estimator {
     /// When the rate was looked at last, and when it was last lowered.
     updated: Instant,
     lowered: Option<Instant>,
-    /// Feedback of arrivals came last.
-    told: Option<Instant>,
+    /// Feedback of arrivals came: receiver reports, which tell of losses seconds late after a pause, count no more.
+    told: bool,
     shortest: Option<Duration>,
     round_trip: Duration,
     remb: Option<u64>,
@@ -108,7 +105,7 @@ impl Estimator {
             rate: None,
             updated: now,
             lowered: None,
-            told: None,
+            told: false,
             shortest: None,
             round_trip: Duration::ZERO,
             remb: None,
@@ -154,7 +151,7 @@ impl Estimator {
             }
             number = number.wrapping_add(1);
         }
-        self.told = Some(now);
+        self.told = true;
         self.update(now);
     }
 
@@ -164,7 +161,7 @@ impl Estimator {
             self.round_trip = took;
             self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
         }
-        if self.told.is_some_and(|told| now.duration_since(told) < SILENCE) {
+        if self.told {
             return;
         }
         let Some(sent) = self.sent.bits_per_second() else { return };

@@ -6,6 +6,9 @@ const LEAST: u32 = 20;
 /// Time over which packets are counted, in microseconds.
 const INTERVAL: i64 = 500_000;
 
+/// An interval that took longer, in microseconds, says nothing, nor does what was before: less was sent meanwhile.
+const INTERVAL_MAX: i64 = 4 * INTERVAL;
+
 /// Share of the newest interval in the smoothed loss: of those counted here, and of those a receiver reports, which
 /// are longer.
 const COUNTED: f64 = 0.3;
@@ -88,6 +91,10 @@ impl Loss {
     /// `sent` in bits a second.
     pub(super) fn less(&mut self, now: i64, sent: f64) -> Option<f64> {
         let since = *self.since.get_or_insert(now);
+        if now - since > INTERVAL_MAX {
+            *self = Loss { own: self.own, since: Some(now), ..Loss::default() };
+            return None;
+        }
         let packets = self.lost + self.received;
         if now - since < INTERVAL || packets < LEAST {
             return None;
@@ -182,8 +189,20 @@ mod tests {
         let mut loss = Loss::default();
         loss.count(5, 5);
         assert_eq!(loss.less(0, 1e6), None);
-        assert_eq!(loss.less(10_000_000, 1e6), None);
+        assert_eq!(loss.less(1_000_000, 1e6), None);
         loss.count(0, 20);
-        assert_eq!(loss.less(10_000_000, 1e6), Some(1.0 - 0.5 * (5.0 / 30.0)));
+        assert_eq!(loss.less(1_000_000, 1e6), Some(1.0 - 0.5 * (5.0 / 30.0)));
+    }
+
+    #[test]
+    fn loss_before_a_pause_is_forgotten() {
+        let mut loss = Loss::default();
+        loss.less(0, 1e6);
+        loss.count(50, 50);
+        assert_eq!(loss.less(10_000_000, 1e6), None);
+        assert_eq!((loss.share(), loss.severity()), (None, Severity::Little));
+        loss.count(0, 100);
+        assert_eq!(loss.less(10_500_000, 1e6), None);
+        assert_eq!(loss.share(), Some(0.0));
     }
 }
