@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use headwater_media::{Codec, Frame, Kind, Time, Track};
+use headwater_testkit::packets::{Media, Packet};
 use headwater_testkit::rtmp::RtmpPeer;
 use headwater_testkit::viewer::{Kept, Viewer};
-use headwater_testkit::{Clip, Options, Publisher, Server, flash, free_port, wait};
+use headwater_testkit::{Clip, Options, Publisher, Reader, Server, Tool, flash, free_port, wait};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,11 +15,15 @@ const LIMIT: Duration = Duration::from_secs(30);
 const TOGETHER: f64 = 0.040;
 
 fn server(more: &str) -> Server {
+    server_with(more, None)
+}
+
+fn server_with(more: &str, hls: Option<String>) -> Server {
     let port = free_port();
     let root =
         format!("rtc_server {{ enabled on; listen {port}; candidate 127.0.0.1; }} srs_log_level_v2 debug;");
     let vhost = format!("rtc {{ enabled on; rtmp_to_rtc on; rtc_to_rtmp on; pli_for_rtmp 1; }} {more}");
-    Server::start(&Options { root, vhost, ..Options::default() })
+    Server::start(&Options { root, vhost, hls, ..Options::default() })
 }
 
 fn viewer(server: &Server, stream: &str) -> Viewer {
@@ -120,6 +125,70 @@ fn what_is_published_by_webrtc_is_read_everywhere() {
     let (offsets, said) = flash::offsets(&file.to_string_lossy(), 60);
     assert!(said.contains("Audio: opus"), "recordings keep what was published: {said}");
     assert_together(&offsets[offsets.len() / 2..], "the recording");
+}
+
+#[test]
+fn what_is_published_by_webrtc_is_even_in_every_container() {
+    let dvr = "dvr { enabled on; dvr_plan session; dvr_path ./dvr/[stream].mp4; }";
+    let dash = "dash { enabled on; dash_fragment 2; dash_window_size 20; }";
+    let hls = "enabled on; hls_fragment 1; hls_window 20; hls_ctx off; hls_use_fmp4 on;";
+    let server = server_with(&format!("{dvr} {dash}"), Some(hls.to_owned()));
+    let publisher = flash::publish_whip(&whip(&server, "s"));
+    server.wait_until_published("s");
+    let mut viewer = viewer(&server, "s");
+    viewer.watch("reports", LIMIT, |seen| !seen.video.reports.is_empty() && !seen.audio.reports.is_empty());
+    let paths = ["/live/s.flv", "/live/s.ts", "/live/s.m3u8", "/live/s/ll.m3u8", "/live/s.mpd"];
+    let urls = paths.map(|path| server.http_url(path)).into_iter().chain([server.rtmp_url("s")]);
+    std::thread::scope(|scope| {
+        for url in urls {
+            scope.spawn(move || {
+                let reader = Reader::open_with(Tool::Newest, &["-t", "8"], &url);
+                let (offsets, said) = flash::offsets(&url, 5);
+                assert!(said.contains("Video: h264") && said.contains("Audio: aac"), "{url}: {said}");
+                assert_together(&offsets, &url);
+                reader.wait_for(1, LIMIT);
+                let mut codecs = reader.codecs();
+                codecs.sort();
+                let offers = codecs.len() - 1;
+                codecs.dedup();
+                assert_eq!(codecs, ["aac", "h264"], "{url}");
+                let (mut packets, _) = reader.finish(LIMIT);
+                if offers > 1 {
+                    // Low-latency HLS offers the sound with the pictures and alone; ffmpeg reads both.
+                    packets.sort_by_key(|packet| (packet.media == Media::Audio, packet.dts));
+                    packets.dedup();
+                }
+                assert_even(&packets, Media::Video, 40_000, &url);
+                assert_even(&packets, Media::Audio, 21_334, &url);
+            });
+        }
+    });
+    publisher.stop();
+    server.wait_until_unpublished("s");
+    let file = server.folder().join("dvr/s.mp4");
+    wait::until("the recording", LIMIT, || file.exists().then_some(()));
+    let url = file.to_string_lossy();
+    let (offsets, said) = flash::offsets(&url, 60);
+    assert!(
+        said.contains("Video: h264") && said.contains("Audio: opus"),
+        "MP4 keeps what was published: {said}"
+    );
+    // The last black and silence end with the file.
+    assert_together(&offsets[offsets.len() / 2..offsets.len() - 1], &url);
+}
+
+/// Times that go up by a frame's time, `step` in microseconds, or two at most; after a second, when the sender's
+/// reports were heard.
+fn assert_even(packets: &[Packet], media: Media, step: i64, of: &str) {
+    let times: Vec<i64> =
+        packets.iter().filter(|packet| packet.media == media).map(|packet| packet.dts).collect();
+    let from = times.first().map_or(0, |first| first + 1_000_000);
+    let times: Vec<i64> = times.into_iter().filter(|time| *time >= from).collect();
+    assert!(times.len() as i64 * step > 3_000_000, "{of}: {} frames of {media:?}", times.len());
+    for pair in times.windows(2) {
+        let passed = pair[1] - pair[0];
+        assert!((1..=2 * step + 2_000).contains(&passed), "{of}: {media:?} goes by {passed} us at {pair:?}");
+    }
 }
 
 fn count(server: &Server, line: &str) -> usize {

@@ -132,19 +132,21 @@ impl Store {
     /// Adds a segment, lets the oldest go and makes the playlist.
     pub(crate) fn add(&self, live: &Arc<Live>, segment: Segment) -> Gone {
         let segment = Arc::new(segment);
-        let place = live.place(segment.path.clone());
-        let gone = live.add(segment.clone());
+        // They are there before the playlist says so: whoever waits for it asks for them at once.
         let mut paths = self.paths.write();
-        for path in gone.segments.iter().chain(&gone.keys) {
-            paths.remove(&live.place(path.clone()));
-        }
         if let Some(init) = &segment.init {
             paths.insert(live.place(init.path.clone()), Found::Init(live.clone(), init.clone()));
         }
         if let Some(key) = &segment.key {
             paths.insert(live.place(key.path.clone()), Found::Key(live.clone(), key.clone()));
         }
-        paths.insert(place, Found::Segment(live.clone(), segment.clone()));
+        paths.insert(live.place(segment.path.clone()), Found::Segment(live.clone(), segment.clone()));
+        drop(paths);
+        let gone = live.add(segment.clone());
+        let mut paths = self.paths.write();
+        for path in gone.segments.iter().chain(&gone.keys).filter(|path| **path != segment.path) {
+            paths.remove(&live.place(path.clone()));
+        }
         drop(paths);
         // A name without [seq] may be that of an older segment, which is then replaced.
         let segments = gone.segments.into_iter().filter(|path| *path != segment.path).collect();

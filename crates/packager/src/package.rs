@@ -23,11 +23,12 @@ pub const BACKLOG_MAX: usize = 192;
 /// Most bytes of the backlog: 64 MiB.
 const BACKLOG_BYTES_MAX: usize = 64 << 20;
 
-/// The packages of a server: at most one of each publish.
+/// The packages of a server: at most one of each publish and one of what is derived from it.
 pub struct Packager {
     lengths: Box<dyn Fn(&StreamName) -> Lengths + Send + Sync>,
     runtime: Handle,
-    packages: Mutex<HashMap<StreamName, Weak<Package>>>,
+    /// By name, and whether it is of a derived stream: recordings keep what was published while viewers get other sound.
+    packages: Mutex<HashMap<(StreamName, bool), Weak<Package>>>,
 }
 
 impl fmt::Debug for Packager {
@@ -57,12 +58,13 @@ impl Packager {
         let publisher = stream.origin().snapshot().publisher.map(|session| session.id());
         let mut packages = self.packages.lock();
         packages.retain(|_, package| package.strong_count() > 0);
-        let known = packages.get(stream.name()).and_then(Weak::upgrade);
+        let key = (stream.name().clone(), !Arc::ptr_eq(stream, stream.origin()));
+        let known = packages.get(&key).and_then(Weak::upgrade);
         if let Some(package) = known.filter(|package| package.publisher == publisher) {
             return package;
         }
         let package = Arc::new(Package::new(publisher));
-        packages.insert(stream.name().clone(), Arc::downgrade(&package));
+        packages.insert(key, Arc::downgrade(&package));
         if publisher.is_none() {
             package.publish(vec![Item::Ended]);
             return package;
