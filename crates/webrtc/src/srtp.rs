@@ -20,6 +20,9 @@ const RTCP_HEAD: usize = 8;
 /// Set in front of an RTCP index: this packet is encrypted.
 const ENCRYPTED: u32 = 0x8000_0000;
 
+/// Sources of RTCP of one viewer that are remembered; browsers have two.
+const SOURCES_MAX: usize = 8;
+
 /// Labels of the key derivation (RFC 3711 4.3.2).
 const RTP: u8 = 0;
 const RTCP: u8 = 3;
@@ -34,7 +37,8 @@ pub(crate) struct Sealer {
 /// Opens what a viewer sends.
 pub(crate) struct Opener {
     rtcp: Cipher,
-    seen: Seen,
+    /// By who sends: each SSRC counts for itself. The oldest gives way.
+    seen: Vec<(u32, Seen)>,
 }
 
 enum Cipher {
@@ -85,7 +89,7 @@ pub(crate) fn name(profile: SrtpProfile) -> &'static str {
 pub(crate) fn pair(keys: &Keys) -> Option<(Sealer, Opener)> {
     let (own, theirs) = (Master::of(keys, keys.active)?, Master::of(keys, !keys.active)?);
     let sealer = Sealer { rtp: own.cipher(RTP)?, rtcp: own.cipher(RTCP)?, index: 0 };
-    Some((sealer, Opener { rtcp: theirs.cipher(RTCP)?, seen: Seen::default() }))
+    Some((sealer, Opener { rtcp: theirs.cipher(RTCP)?, seen: Vec::new() }))
 }
 
 impl Sealer {
@@ -173,7 +177,23 @@ impl Opener {
                 index
             }
         };
-        self.seen.first(index).then_some(()).ok_or(Forged)
+        let ssrc = word(out.get(4..).unwrap_or_default())?;
+        self.first(ssrc, index).then_some(()).ok_or(Forged)
+    }
+
+    /// Whether a source's index comes for the first time.
+    fn first(&mut self, ssrc: u32, index: u32) -> bool {
+        let known = self.seen.iter_mut().find(|(source, _)| *source == ssrc);
+        if let Some((_, seen)) = known {
+            return seen.first(index);
+        }
+        if self.seen.len() >= SOURCES_MAX {
+            self.seen.remove(0);
+        }
+        let mut seen = Seen::default();
+        let first = seen.first(index);
+        self.seen.push((ssrc, seen));
+        first
     }
 }
 
@@ -387,6 +407,22 @@ mod tests {
                 assert_eq!(opened, report);
                 assert_eq!(opener.rtcp(sealed, &mut opened), Err(Forged), "a second time");
             }
+        }
+    }
+
+    #[test]
+    fn each_source_counts_for_itself() {
+        for (profile, length) in PROFILES {
+            let (mut sealer, _) = pair(&keys(profile, length, true)).unwrap();
+            let (_, mut opener) = pair(&keys(profile, length, false)).unwrap();
+            let mut sealed = |ssrc: u8, index: u32| {
+                let mut report = vec![0x80, 201, 0, 1, 0, 0, 0, ssrc];
+                sealer.index = index;
+                sealer.rtcp(&mut report, 0).unwrap();
+                opener.rtcp(&report, &mut Vec::new()).is_ok()
+            };
+            assert!(sealed(1, 500) && sealed(2, 7) && sealed(1, 501) && sealed(2, 8));
+            assert!(!sealed(2, 7) && !sealed(1, 500));
         }
     }
 
