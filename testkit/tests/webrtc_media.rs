@@ -79,9 +79,7 @@ fn assert_straight(kept: &Kept, rate: u32) {
 
 fn assert_together(offsets: &[f64], of: &str) {
     assert!(offsets.len() >= 2, "{of}: too few flashes with beeps: {offsets:?}");
-    // A publisher on a busy machine tells its clock late now and then, which moves one flash in a few.
-    let apart = offsets.iter().filter(|off| off.abs() >= TOGETHER).count();
-    assert!(4 * apart <= offsets.len(), "{of}: beeps are late by {offsets:?} s");
+    assert!(offsets.iter().all(|off| off.abs() < TOGETHER), "{of}: beeps are late by {offsets:?} s");
 }
 
 #[test]
