@@ -1,6 +1,7 @@
 //! The ICE session before a restart: its checks are answered for a while, so that the peer keeps its old path until the
 //! new session has one (RFC 8445 9; consent: RFC 7675).
 
+use crate::keys;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::IceCreds;
@@ -27,7 +28,7 @@ impl Former {
     /// The answer to a check from `from`, if it is one of the former session's.
     pub(crate) fn answer(&self, now: Instant, check: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
         let IceCreds { ufrag, pass } = &self.credentials;
-        let hmac = str0m::crypto::from_feature_flags().sha1_hmac_provider;
+        let hmac = keys::provider().sha1_hmac_provider;
         let sign = |key: &[u8], parts: &[&[u8]]| hmac.sha1_hmac(key, parts);
         let message = StunMessage::parse(check).ok()?;
         let own = message.is_binding_request() && message.split_username()?.0 == ufrag;
@@ -52,7 +53,7 @@ mod tests {
         let own = IceCreds { ufrag: "ours".into(), pass: "0123456789abcdefghijkl".into() };
         let former = Former::new(own.clone(), now);
         let from: SocketAddr = "192.0.2.9:5000".parse().unwrap();
-        let hmac = str0m::crypto::from_feature_flags().sha1_hmac_provider;
+        let hmac = keys::provider().sha1_hmac_provider;
         let check = |user: &str, password: &str| {
             let mut room = [0; 256];
             let message = StunMessage::binding_request(user, TransId::new(), true, 7, 9, true);

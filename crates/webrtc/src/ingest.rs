@@ -3,6 +3,7 @@
 use crate::egress::codec;
 use crate::engine::{Engine, Outbox};
 use crate::layers::{Layers, Take};
+use crate::ntp;
 use crate::packetlog::{Burst, Packet};
 use crate::red;
 use crate::references::References;
@@ -15,11 +16,11 @@ use headwater_media::codec::describe_video;
 use headwater_media::{Codec, Frame, Kind, Time, Track};
 use headwater_rtp::{
     Clock, Depacketizer, Event as Unpacked, Format, Incoming, Limits, Ordered, Reorder,
-    Source as ClockSource, Unit, ntp_from_micros,
+    Source as ClockSource, Unit,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use str0m::Event;
 use str0m::format::PayloadParams;
 use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Pt, Rid};
@@ -36,9 +37,6 @@ const KEY_FRAME_REST: Duration = Duration::from_millis(500);
 
 /// Packets of one frame that are kept for viewers; a frame with more goes to them incomplete.
 const BURST_MAX: usize = 4096;
-
-/// Seconds between NTP's epoch (1900) and Unix's.
-const NTP_TO_UNIX: Duration = Duration::from_secs(2_208_988_800);
 
 /// A publisher's side of a session.
 pub(crate) struct Ingest {
@@ -227,7 +225,7 @@ impl Ingest {
             Event::SenderFeedback(report) => {
                 let info = &report.sender_info;
                 if let Some(lane) = self.lanes.get(&info.ssrc) {
-                    self.clock.report(lane.clock, ntp(info.ntp_time), info.rtp_time.numer() as u32);
+                    self.clock.report(lane.clock, ntp::at(info.ntp_time), info.rtp_time.numer() as u32);
                 }
                 Ok(())
             }
@@ -479,10 +477,4 @@ fn track_of(codec: Codec) -> Track {
         Codec::H264 | Codec::Hevc | Codec::Av1 | Codec::Vp9 | Codec::Vp8 => Track::Video,
         _ => Track::Audio,
     }
-}
-
-/// The sender's wall clock as sender reports write it.
-fn ntp(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default() + NTP_TO_UNIX;
-    ntp_from_micros(u64::try_from(since.as_micros()).unwrap_or(0))
 }

@@ -26,6 +26,7 @@ mod keys;
 mod layers;
 mod meter;
 mod negotiate;
+mod ntp;
 mod offer;
 mod order;
 mod packetlog;

@@ -243,7 +243,7 @@ impl WebRtc {
     }
 
     fn certificate(&self) -> Option<DtlsCert> {
-        let generate = || str0m::crypto::from_feature_flags().dtls_provider.generate_certificate();
+        let generate = || keys::provider().dtls_provider.generate_certificate();
         self.certificate.get_or_init(generate).clone()
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use str0m::net::Protocol;
 use tokio::sync::mpsc;
 
-/// Sessions that may wait for their first STUN request. The next one is refused: each holds some 40 KB.
+/// Sessions that may wait for their first STUN request. The next one is refused: each holds some 50 KB.
 pub(crate) const WAITING_MAX: usize = 2048;
 
 /// Those of one address: a school whose classes begin at once, behind one router.

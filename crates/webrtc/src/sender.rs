@@ -6,19 +6,17 @@
 use crate::bandwidth::Estimator;
 use crate::batch::Batch;
 use crate::keys::Keys;
+use crate::ntp;
 use crate::packetlog::Burst;
 use crate::resend::Resends;
 use crate::srtp::{self, Opener, Sealer};
 use headwater_rtp::rtcp::{self, CNAME, Chunk, ReportBlock, Rtcp, SenderInfo};
 use headwater_rtp::{Extension, Header};
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Between two reports of a track.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Seconds between 1900, where NTP begins, and 1970.
-const NTP_EPOCH: u64 = 2_208_988_800;
 
 /// What both sides agreed on for a track.
 #[derive(Clone, Debug, Default)]
@@ -238,7 +236,7 @@ impl Sender {
                 None => time.wrapping_sub(ticks(moment.duration_since(now))),
             };
             let info = SenderInfo {
-                ntp: ntp(now),
+                ntp: ntp::of(now),
                 timestamp,
                 packets: track.counts.packets as u32, // modulo 2^32, as the field is
                 bytes: track.counts.bytes as u32,
@@ -298,7 +296,7 @@ impl Sender {
 
     fn reported(&mut self, now: Instant, block: &ReportBlock) {
         if block.last_report != 0 {
-            let since = middle(ntp(now)).wrapping_sub(block.last_report).wrapping_sub(block.delay);
+            let since = middle(ntp::of(now)).wrapping_sub(block.last_report).wrapping_sub(block.delay);
             if since < 1 << 21 {
                 self.rtt = Some(Duration::from_micros((u64::from(since) * 1_000_000) >> 16)); // below 32 s
             }
@@ -385,20 +383,8 @@ fn put_reports(sealer: &mut Sealer, reports: &[Rtcp], out: &mut Batch) {
 
 /// 6.18 fixed point of seconds, which wraps after 64.
 fn send_time(now: Instant) -> [u8; 3] {
-    let [_, time @ ..] = ((ntp(now) >> 14) as u32).to_be_bytes(); // the low bits of what is left
+    let [_, time @ ..] = ((ntp::of(now) >> 14) as u32).to_be_bytes(); // the low bits of what is left
     time
-}
-
-/// 32.32 fixed point of seconds since 1900. Steps of the wall clock after the start change nothing.
-fn ntp(now: Instant) -> u64 {
-    static START: LazyLock<(Instant, Duration)> = LazyLock::new(|| {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        (Instant::now(), since)
-    });
-    let (start, then) = *START;
-    let since = then + now.saturating_duration_since(start);
-    let fraction = (u64::from(since.subsec_nanos()) << 32) / 1_000_000_000;
-    (since.as_secs() + NTP_EPOCH) << 32 | fraction
 }
 
 /// What reports repeat of an NTP time.
