@@ -2,7 +2,7 @@
 //!
 //! | piece | what it does |
 //! | --- | --- |
-//! | [`Packet`], [`Header`] | one packet: parse, write, header extensions (RFC 8285) |
+//! | [`Packet`], [`Head`], [`Header`] | one packet: parse, write, header extensions (RFC 8285) |
 //! | [`Packetizer`] | frames to payloads of at most the MTU, for every codec |
 //! | [`Reorder`] | packets back in order, within a bound; says what is missing |
 //! | [`Depacketizer`] | payloads to frames; a frame with a hole is dropped and said so |
@@ -32,7 +32,7 @@ mod tests;
 
 pub use clock::{Clock, Source, Stamper, Synced, ntp_from_micros};
 pub use depacketize::{Damage, Depacketizer, Event, FRAME_MAX, Incoming, Unit};
-pub use packet::{Extension, Header, Packet, PacketError, is_rtcp};
+pub use packet::{Extension, Head, Header, Packet, PacketError, is_rtcp};
 pub use packetize::{Format, MTU_MIN, PacketizeError, Packetizer};
 pub use payloads::{Payload, Payloads};
 pub use reception::Reception;

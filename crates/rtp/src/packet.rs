@@ -116,22 +116,24 @@ impl Extension<'_> {
     }
 }
 
-/// A packet that came: the datagram, and where its parts are. Nothing is copied.
+/// Where the parts of a header are that stands before a payload, which may still be encrypted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packet {
+pub struct Head {
     /// The fixed fields.
     pub header: Header,
-    data: Bytes,
+    /// Bytes of the header, with sources and extensions.
+    pub bytes: usize,
+    /// Whether the payload ends with padding.
+    pub padded: bool,
     csrcs: Range<usize>,
     /// `defined by profile`, and where the elements are.
     extensions: Option<(u16, Range<usize>)>,
-    payload: Range<usize>,
 }
 
-impl Packet {
-    /// From a datagram.
-    pub fn parse(data: Bytes) -> Result<Packet, PacketError> {
-        let mut r = Reader::new(&data);
+impl Head {
+    /// Of a packet that begins with it.
+    pub fn parse(data: &[u8]) -> Result<Head, PacketError> {
+        let mut r = Reader::new(data);
         let [flags, second] = r.array()?;
         if flags >> 6 != 2 {
             return Err(PacketError::Version(flags >> 6));
@@ -146,24 +148,52 @@ impl Packet {
         r.skip(4 * usize::from(flags & 0x0f))?;
         let csrcs = FIXED..r.position();
         let extensions = if flags & 0x10 != 0 { Some(skip_extensions(&mut r)?) } else { None };
-        let start = r.position();
-        let padding = if flags & 0x20 != 0 { padding(r.rest())? } else { 0 };
-        let payload = start..data.len() - padding;
-        Ok(Packet { header, data, csrcs, extensions, payload })
+        Ok(Head { header, bytes: r.position(), padded: flags & 0x20 != 0, csrcs, extensions })
+    }
+
+    /// Header extensions in the one-byte and two-byte form, from the packet that was parsed; stops at the first broken
+    /// one.
+    pub fn extensions<'a>(&self, data: &'a [u8]) -> impl Iterator<Item = Extension<'a>> + use<'a> {
+        let (profile, range) = self.extensions.clone().unwrap_or_default();
+        let known = profile == ONE_BYTE || profile & 0xfff0 == TWO_BYTE;
+        let data = data.get(range).filter(|_| known).unwrap_or_default();
+        Elements { r: Reader::new(data), two_byte: profile != ONE_BYTE }
+    }
+
+    /// Bytes that what stands behind the header carries, without padding.
+    pub fn payload(&self, rest: &[u8]) -> Result<usize, PacketError> {
+        Ok(rest.len() - if self.padded { padding(rest)? } else { 0 })
+    }
+}
+
+/// A packet that came: the datagram, and where its parts are. Nothing is copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// The fixed fields.
+    pub header: Header,
+    head: Head,
+    data: Bytes,
+    payload: Range<usize>,
+}
+
+impl Packet {
+    /// From a datagram.
+    pub fn parse(data: Bytes) -> Result<Packet, PacketError> {
+        let head = Head::parse(&data)?;
+        let count = head.payload(data.get(head.bytes..).unwrap_or_default())?;
+        let payload = head.bytes..head.bytes + count;
+        Ok(Packet { header: head.header, head, data, payload })
     }
 
     /// Contributing sources.
     pub fn csrcs(&self) -> impl Iterator<Item = u32> {
-        let sources = self.data.get(self.csrcs.clone()).unwrap_or_default();
+        let sources = self.data.get(self.head.csrcs.clone()).unwrap_or_default();
         sources.as_chunks().0.iter().map(|&source| u32::from_be_bytes(source))
     }
 
     /// Header extensions in the one-byte and two-byte form; stops at the first broken one.
     pub fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
-        let (profile, range) = self.extensions.clone().unwrap_or_default();
-        let known = profile == ONE_BYTE || profile & 0xfff0 == TWO_BYTE;
-        let data = self.data.get(range).filter(|_| known).unwrap_or_default();
-        Elements { r: Reader::new(data), two_byte: profile != ONE_BYTE }
+        self.head.extensions(&self.data)
     }
 
     /// One extension's bytes.

@@ -3,6 +3,10 @@
 //!
 //! Not here: when to send what, extended reports (RFC 3611), application packets; those come out as [`Rtcp::Other`].
 
+mod transport;
+
+pub use transport::TransportFeedback;
+
 use bytes::BufMut;
 use headwater_media::{Reader, Short};
 use thiserror::Error;
@@ -92,7 +96,7 @@ pub enum Rtcp {
         /// Which sources, at most 255.
         ssrcs: Vec<u32>,
     },
-    /// Transport-wide congestion feedback; read only.
+    /// Transport-wide congestion feedback.
     TransportFeedback(TransportFeedback),
     /// A packet of another type.
     Other {
@@ -142,24 +146,6 @@ pub struct Chunk {
     pub ssrc: u32,
     /// Item types with their texts, at most 255 bytes each; [`CNAME`] is always sent.
     pub items: Vec<(u8, String)>,
-}
-
-/// Which packets arrived when, by transport-wide sequence number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransportFeedback {
-    /// Who tells.
-    pub sender: u32,
-    /// Of which source the header speaks.
-    pub media: u32,
-    /// Counts these packets.
-    pub count: u8,
-    /// Time from which arrivals count, in units of 64 ms.
-    pub reference: i32,
-    /// Sequence number of the first status.
-    pub base: u16,
-    /// For each number from `base` on: microseconds after the arrival before it (the first: after the reference), in
-    /// steps of 250; `None` for what did not arrive.
-    pub arrivals: Vec<Option<i32>>,
 }
 
 /// A datagram that is no RTCP, or an RTCP packet that breaks its specification.
@@ -220,7 +206,7 @@ fn read_body(packet_type: u8, count: u8, r: &mut Reader<'_>) -> Result<Rtcp, Rtc
             Rtcp::Bye { ssrcs, reason }
         }
         (RTPFB, NACK) => Rtcp::Nack { sender: r.u32()?, media: r.u32()?, lost: read_nack(r)? },
-        (RTPFB, TRANSPORT_CC) => Rtcp::TransportFeedback(read_transport(r)?),
+        (RTPFB, TRANSPORT_CC) => Rtcp::TransportFeedback(transport::read(r)?),
         (PSFB, PLI) => Rtcp::Pli { sender: r.u32()?, media: r.u32()? },
         (PSFB, FIR) => Rtcp::Fir { sender: r.u32()?, requests: read_fir(r)? },
         (PSFB, ALFB) if r.rest().get(8..12) == Some(b"REMB") => read_remb(r)?,
@@ -294,42 +280,9 @@ fn read_remb(r: &mut Reader<'_>) -> Result<Rtcp, RtcpError> {
     Ok(Rtcp::Remb { sender, bitrate, ssrcs })
 }
 
-fn read_transport(r: &mut Reader<'_>) -> Result<TransportFeedback, Short> {
-    let (sender, media, base, statuses) = (r.u32()?, r.u32()?, r.u16()?, r.u16()?);
-    let (reference, count) = (r.i24()?, r.u8()?);
-    let symbols = read_symbols(usize::from(statuses), r)?;
-    let mut arrivals = Vec::with_capacity(symbols.len());
-    for symbol in symbols {
-        arrivals.push(match symbol {
-            1 => Some(i32::from(r.u8()?) * 250),
-            2 => Some(i32::from(r.u16()? as i16) * 250),
-            _ => None,
-        });
-    }
-    Ok(TransportFeedback { sender, media, count, reference, base, arrivals })
-}
-
-/// Packet status chunks: runs, or vectors of 14 symbols of one bit or 7 of two. At most 65,535 symbols.
-fn read_symbols(statuses: usize, r: &mut Reader<'_>) -> Result<Vec<u8>, Short> {
-    let mut symbols = Vec::new();
-    while symbols.len() < statuses {
-        let chunk = r.u16()?;
-        let left = statuses - symbols.len();
-        if chunk & 0x8000 == 0 {
-            let run = usize::from(chunk & 0x1fff).min(left);
-            symbols.resize(symbols.len() + run, (chunk >> 13 & 0x03) as u8);
-        } else if chunk & 0x4000 == 0 {
-            symbols.extend((0..14).rev().take(left).map(|bit| (chunk >> bit & 0x01) as u8));
-        } else {
-            symbols.extend((0..7).rev().take(left).map(|pair| (chunk >> (2 * pair) & 0x03) as u8));
-        }
-    }
-    Ok(symbols)
-}
-
 impl Rtcp {
     /// Appends the packet. What exceeds a field's limit is cut off: 31 blocks, chunks or sources, 255 bytes of text.
-    /// Transport feedback and other types are not written.
+    /// Other types are not written.
     pub fn put(&self, out: &mut impl BufMut) {
         let mut body = Vec::with_capacity(64);
         let Some((packet_type, count)) = self.put_body(&mut body) else { return };
@@ -386,7 +339,11 @@ impl Rtcp {
                 put_remb(*bitrate, ssrcs, out);
                 (PSFB, ALFB)
             }
-            Rtcp::TransportFeedback(_) | Rtcp::Other { .. } => return None,
+            Rtcp::TransportFeedback(feedback) => {
+                transport::put(feedback, out);
+                (RTPFB, TRANSPORT_CC)
+            }
+            Rtcp::Other { .. } => return None,
         })
     }
 }
@@ -531,33 +488,6 @@ mod tests {
     }
 
     #[test]
-    fn transport_feedback() {
-        let text = "8f cd 0007 00000001 00000002 // FMT=15
-                    0010 000c fffffe 05 // base sequence, 12 statuses, reference time, feedback count
-                    2003 // run of three small deltas
-                    a000 // one-bit vector: 1, then 13 zeros of which 8 are left... ";
-        // 3 of the run, 9 of the vector: numbers 0x10 to 0x12 and 0x13 arrived.
-        let deltas = "04 08 0c 10 00000000";
-        let Rtcp::TransportFeedback(feedback) = one(&format!("{text}\n{deltas}")) else {
-            panic!("not feedback")
-        };
-        assert_eq!((feedback.base, feedback.reference, feedback.count), (0x10, -2, 5));
-        let mut arrivals = vec![None; 12];
-        arrivals[..4].copy_from_slice(&[Some(1000), Some(2000), Some(3000), Some(4000)]);
-        assert_eq!(feedback.arrivals, arrivals);
-    }
-
-    #[test]
-    fn transport_feedback_with_large_steps() {
-        let text = "8f cd 0006 00000001 00000002 // FMT=15
-                    ffff 0003 000001 00 // base sequence, 3 statuses
-                    e400 // two-bit vector: 10 01 00, large, small, lost
-                    ff38 04 0000 00 // -200 and 4 steps of 250 us, padding";
-        let Rtcp::TransportFeedback(feedback) = one(text) else { panic!("not feedback") };
-        assert_eq!(feedback.arrivals, [Some(-50_000), Some(1000), None]);
-    }
-
-    #[test]
     fn what_is_broken_says_why() {
         let error = |text| parse(&hex(text)).find_map(Result::err);
         assert_eq!(error("40c80000"), Some(RtcpError::Version(1)));
@@ -603,34 +533,7 @@ mod tests {
         ]
     }
 
-    /// Transport feedback as a receiver writes it, seven statuses a chunk.
-    fn told(arrivals: &[Option<i16>]) -> Vec<u8> {
-        let mut body = vec![0; 16];
-        body[10..12].copy_from_slice(&(arrivals.len() as u16).to_be_bytes());
-        let small = |step: i16| (0..256).contains(&step);
-        let symbol = |step: &Option<i16>| step.map_or(0, |step| if small(step) { 1u16 } else { 2 });
-        for chunk in arrivals.chunks(7) {
-            let symbols = chunk.iter().zip((0..7).rev()).map(|(step, place)| symbol(step) << (2 * place));
-            body.put_u16(0xc000 | symbols.sum::<u16>());
-        }
-        for step in arrivals.iter().flatten() {
-            if small(*step) { body.put_u8(*step as u8) } else { body.put_i16(*step) }
-        }
-        body.resize(body.len().next_multiple_of(4), 0);
-        let mut data = vec![0x80 | TRANSPORT_CC, RTPFB];
-        data.put_u16((body.len() / 4) as u16);
-        [data, body].concat()
-    }
-
     proptest! {
-        #[test]
-        fn every_arrival_is_read(arrivals in prop::collection::vec(any::<Option<i16>>(), 1..300)) {
-            let packets = parse_all(&told(&arrivals));
-            let Some(Rtcp::TransportFeedback(feedback)) = packets.first() else { panic!("not feedback") };
-            let expected: Vec<_> = arrivals.iter().map(|step| step.map(|step| i32::from(step) * 250)).collect();
-            prop_assert_eq!(&feedback.arrivals, &expected);
-        }
-
         #[test]
         fn packets_survive_a_round_trip(packets in prop::collection::vec(packet(), 0..4)) {
             let data: Vec<u8> = packets.iter().flat_map(written).collect();

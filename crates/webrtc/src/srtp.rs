@@ -1,8 +1,11 @@
-//! SRTP for viewers (RFC 3711, RFC 7714): sealing packets in the buffer that goes to the network, and opening the RTCP
-//! that comes back.
+//! SRTP (RFC 3711, RFC 7714): sealing packets in the buffer that goes to the network, and opening RTCP that comes; RTP
+//! is opened in [`packets`].
 //!
-//! Not here: opening RTP; what publishers send is str0m's. A packet number is sealed once, with one content: a second
-//! time with another would give the key away.
+//! A packet number is sealed once, with one content: a second time with another would give the key away.
+
+mod packets;
+
+pub(crate) use packets::{PacketOpener, Sealed};
 
 use crate::keys::Keys;
 use aws_lc_rs::aead::{AES_128_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, Nonce, UnboundKey};
@@ -106,10 +109,8 @@ impl Sealer {
         let (head, body) = parts(out, start, header)?;
         match &self.rtp {
             Cipher::Gcm { key, salt } => {
-                let mut iv = [0; 12];
-                iv[2..6].copy_from_slice(&ssrc.to_be_bytes());
-                iv[6..].copy_from_slice(&index.to_be_bytes()[2..]);
-                let tag = key.seal_in_place_separate_tag(nonce(iv, salt), Aad::from(head), body)?;
+                let nonce = nonce(packet_iv(ssrc, index), salt);
+                let tag = key.seal_in_place_separate_tag(nonce, Aad::from(head), body)?;
                 out.extend_from_slice(tag.as_ref());
             }
             Cipher::Counter(counter) => {
@@ -217,6 +218,14 @@ fn truncated(tag: &hmac::Tag) -> Result<&[u8], Unspecified> {
 fn nonce(mut iv: [u8; 12], salt: &[u8; 12]) -> Nonce {
     iv.iter_mut().zip(salt).for_each(|(byte, salt)| *byte ^= salt);
     Nonce::assume_unique_for_key(iv)
+}
+
+/// RFC 7714 8.1, before the salt.
+fn packet_iv(ssrc: u32, index: u64) -> [u8; 12] {
+    let mut iv = [0; 12];
+    iv[2..6].copy_from_slice(&ssrc.to_be_bytes());
+    iv[6..].copy_from_slice(&index.to_be_bytes()[2..]);
+    iv
 }
 
 /// RFC 7714 9.1.
@@ -334,22 +343,22 @@ impl Seen {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use str0m::crypto::dtls::KeyingMaterial;
 
-    const PROFILES: [(SrtpProfile, usize); 3] = [
+    pub(crate) const PROFILES: [(SrtpProfile, usize); 3] = [
         (SrtpProfile::AES128_CM_SHA1_80, 60),
         (SrtpProfile::AEAD_AES_128_GCM, 56),
         (SrtpProfile::AEAD_AES_256_GCM, 88),
     ];
 
-    fn hex(text: &str) -> Vec<u8> {
+    pub(crate) fn hex(text: &str) -> Vec<u8> {
         let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
         digits.chunks(2).map(|two| u8::from_str_radix(str::from_utf8(two).unwrap(), 16).unwrap()).collect()
     }
 
-    fn keys(profile: SrtpProfile, length: usize, active: bool) -> Keys {
+    pub(crate) fn keys(profile: SrtpProfile, length: usize, active: bool) -> Keys {
         let material: Vec<u8> = (0..length).map(|n| n as u8).collect();
         Keys { profile, material: KeyingMaterial::new(&material), active }
     }

@@ -1,0 +1,161 @@
+//! What both sides agreed on, and whose a packet is by it.
+
+use headwater_rtp::{Head, Header};
+
+/// A media section that a publisher sends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Section {
+    pub(crate) mid: Box<str>,
+    pub(crate) payload_types: Vec<PayloadType>,
+    /// SSRCs that the offer names, with that of packets sent again.
+    pub(crate) sources: Vec<(u32, Option<u32>)>,
+    /// Simulcast layers.
+    pub(crate) rids: Vec<Box<str>>,
+    pub(crate) extensions: Extensions,
+    /// Whether packets may be asked for again.
+    pub(crate) nack: bool,
+    /// How key frames are asked for, if they may be.
+    pub(crate) key_frames: Option<KeyFrames>,
+    /// Whether the other side wants to know what arrived when.
+    pub(crate) transport_feedback: bool,
+}
+
+/// A payload type of a section.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PayloadType {
+    pub(crate) number: u8,
+    /// That of packets sent again (RFC 4588).
+    pub(crate) resend: Option<u8>,
+    /// Ticks a second.
+    pub(crate) clock_rate: u32,
+}
+
+/// How a key frame is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyFrames {
+    /// Picture loss indication (RFC 4585 6.3.1).
+    Pli,
+    /// Full intra request (RFC 5104 4.3.1).
+    Fir,
+}
+
+/// Numbers of the header extensions that are of use. They mean the same in all sections (RFC 9143 9).
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Extensions {
+    /// urn:ietf:params:rtp-hdrext:sdes:mid
+    pub(crate) mid: Option<u8>,
+    /// urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id
+    pub(crate) rid: Option<u8>,
+    /// urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id
+    pub(crate) repaired: Option<u8>,
+    /// Transport-wide sequence number.
+    pub(crate) transport: Option<u8>,
+}
+
+/// What a packet's header extensions say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Marks<'a> {
+    mid: Option<&'a [u8]>,
+    rid: Option<&'a [u8]>,
+    repaired: Option<&'a [u8]>,
+    pub(super) transport: Option<u16>,
+}
+
+/// To what a packet belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) section: usize,
+    /// Which of the section's layers.
+    pub(super) layer: Option<usize>,
+    /// SSRC of packets sent again, where the offer says it.
+    pub(super) rtx: Option<u32>,
+    /// Whether it is one that was sent again, with a number of its own.
+    pub(super) again: bool,
+}
+
+impl Extensions {
+    /// Of all sections.
+    pub(super) fn of(sections: &[Section]) -> Extensions {
+        let known = || sections.iter().map(|section| section.extensions);
+        Extensions {
+            mid: known().find_map(|ids| ids.mid),
+            rid: known().find_map(|ids| ids.rid),
+            repaired: known().find_map(|ids| ids.repaired),
+            transport: known().find_map(|ids| ids.transport),
+        }
+    }
+
+    /// What a packet with this head says.
+    pub(super) fn marks<'a>(&self, head: &Head, packet: &'a [u8]) -> Marks<'a> {
+        let mut marks = Marks::default();
+        for extension in head.extensions(packet) {
+            let (id, data) = (Some(extension.id), extension.data);
+            if id == self.transport {
+                marks.transport = data.first_chunk().map(|&number| u16::from_be_bytes(number));
+            } else if id == self.mid {
+                marks.mid = Some(data);
+            } else if id == self.rid {
+                marks.rid = Some(data);
+            } else if id == self.repaired {
+                marks.repaired = Some(data);
+            }
+        }
+        marks
+    }
+}
+
+impl Section {
+    /// Whether it has a layer of this name, and which.
+    fn layer(&self, rid: &[u8]) -> Option<usize> {
+        self.rids.iter().position(|own| own.as_bytes() == rid)
+    }
+
+    pub(super) fn payload_type(&self, number: u8) -> Option<&PayloadType> {
+        self.payload_types.iter().find(|known| known.number == number)
+    }
+
+    /// The format of which packets with this type are sent again.
+    pub(super) fn resent_type(&self, number: u8) -> Option<&PayloadType> {
+        self.payload_types.iter().find(|known| known.resend == Some(number))
+    }
+
+    fn knows(&self, number: u8) -> bool {
+        self.payload_type(number).or_else(|| self.resent_type(number)).is_some()
+    }
+}
+
+/// To what a packet of a source that is not known yet belongs: by the offer's SSRCs, else by what the packet says of
+/// itself, else by a payload type that one section alone has (RFC 9143 9.2).
+pub(super) fn place(sections: &[Section], header: &Header, marks: &Marks<'_>) -> Option<Place> {
+    let named = sections.iter().enumerate().find_map(|(at, section)| {
+        let (_, rtx) = section.sources.iter().find(|(ssrc, _)| *ssrc == header.ssrc)?;
+        Some(Place { section: at, layer: None, rtx: *rtx, again: false })
+    });
+    if named.is_some() {
+        return named;
+    }
+    let rid = marks.repaired.or(marks.rid);
+    let section = match (marks.mid, rid) {
+        (Some(mid), _) => only(sections, |section| section.mid.as_bytes() == mid)?,
+        (None, Some(rid)) => only(sections, |section| section.layer(rid).is_some())?,
+        (None, None) => only(sections, |section| section.knows(header.payload_type))?,
+    };
+    let own = sections.get(section)?;
+    let again = marks.repaired.is_some() || own.resent_type(header.payload_type).is_some();
+    if !again && own.payload_type(header.payload_type).is_none() {
+        return None;
+    }
+    let layer = rid.map(|rid| own.layer(rid));
+    match layer {
+        Some(None) => None, // nobody agreed on it
+        None if !own.rids.is_empty() => None,
+        layer => Some(Place { section, layer: layer.flatten(), rtx: None, again }),
+    }
+}
+
+/// The one section of which something is true.
+fn only(sections: &[Section], is: impl Fn(&Section) -> bool) -> Option<usize> {
+    let mut found = sections.iter().enumerate().filter(|(_, section)| is(section)).map(|(at, _)| at);
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
