@@ -4,6 +4,7 @@ use crate::WebRtc;
 use crate::batch::Batch;
 use crate::keys::Keys;
 use crate::meter::Rates;
+use crate::pace::Pace;
 use crate::packetlog::{Burst, PacketReader};
 use crate::port::Port;
 use crate::red;
@@ -21,13 +22,6 @@ use std::time::{Duration, Instant};
 use str0m::format::{Codec as RtcCodec, PayloadParams};
 use str0m::media::MediaKind;
 use tokio::task::{JoinHandle, spawn_local};
-
-/// Bytes that may leave at once: a newcomer's key frame should not wait.
-const AT_ONCE: i64 = 128 * 1024;
-
-/// Bytes a second beyond that, so that a newcomer's pictures do not flood its way: 40 Mb/s. It doubles with each
-/// second that a viewer is behind, so that no stream is too big for it.
-const PACE: u64 = 5_000_000;
 
 /// Share of lost packets from which on sound is sent twice.
 const LOSSY: f32 = 0.01;
@@ -47,9 +41,6 @@ const RATES: Duration = Duration::from_millis(500);
 /// Rest after frames went to viewers, for each of them and at most: see [`rest`].
 const FAN_OUT_REST: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(20));
 
-/// Least time between two looks at what waits.
-const REST: Duration = Duration::from_millis(2);
-
 /// A viewer's side of a stream.
 pub(crate) struct Egress {
     stream: Arc<Stream>,
@@ -62,11 +53,11 @@ pub(crate) struct Egress {
     sender: Option<Box<Sender>>,
     /// Its position in the log of packets, once it has one.
     next: Option<u64>,
-    /// Since when it has not had all there is.
-    behind: Option<Instant>,
-    /// Bytes that may leave now; below zero after a frame that was bigger.
-    allowed: i64,
-    filled: Option<Instant>,
+    /// How many packets of the picture there have left.
+    part: usize,
+    /// Sound before this position has left: on a narrow path it does not wait for pictures.
+    heard: u64,
+    pace: Pace,
     /// Whether packets get lost on the way, so that sound is sent twice.
     lossy: bool,
 }
@@ -178,9 +169,9 @@ impl Egress {
             view: View::new(wish),
             sender: None,
             next: None,
-            behind: None,
-            allowed: AT_ONCE,
-            filled: None,
+            part: 0,
+            heard: 0,
+            pace: Pace::default(),
             lossy: false,
         }
     }
@@ -244,7 +235,7 @@ impl Egress {
 
     /// Begins at a position of the log.
     pub(crate) fn begin(&mut self, at: u64) {
-        self.next = Some(at);
+        (self.next, self.heard) = (Some(at), at);
     }
 
     /// Its position in the log, once it can be sent anything.
@@ -255,6 +246,9 @@ impl Egress {
     /// Goes on at a later position than its own, because the log does not go back that far any more.
     pub(crate) fn jump(&mut self, at: u64) {
         self.next = Some(at);
+        if std::mem::take(&mut self.part) > 0 {
+            self.video.iter_mut().for_each(|lane| lane.sequence += 1); // the rest of a picture is a hole
+        }
         self.view.shut();
     }
 
@@ -267,6 +261,7 @@ impl Egress {
         let estimate = self.sender.as_ref().and_then(|sender| sender.estimate());
         let before = (self.view.layer(), self.view.level());
         let wanted = self.view.look(now, estimate, rates);
+        self.pace.follow(estimate.filter(|_| self.view.is_narrow()));
         let (layer, level) = (self.view.layer(), self.view.level());
         if (layer, level) != before {
             tracing::debug!(cid = %self.session.id(), layer, ?level, estimate, "what a webrtc viewer gets changes");
@@ -282,79 +277,127 @@ impl Egress {
     /// Puts those of `bursts`, the first of which stands at `from` in the log, into `out` that it has not had, as the
     /// pace allows.
     pub(crate) fn fill(&mut self, now: Instant, from: u64, bursts: &[Arc<Burst>], out: &mut Batch) -> Rest {
-        let Some(skip) = self.next.map(|next| next.checked_sub(from)) else { return Rest::Nothing };
-        let Some(skip) = skip else { return Rest::Gap };
-        let Some(mut sender) = self.sender.take() else { return Rest::Nothing };
-        let mut new = bursts.iter().skip(skip as usize); // far below the range's end
-        let rest = loop {
-            let Some(burst) = new.next() else { break Rest::Nothing };
-            if out.is_large() {
-                break Rest::More;
-            }
-            if let Some(moment) = self.too_early(now) {
-                break Rest::Until(moment);
-            }
-            let before = out.bytes();
-            self.send(&mut sender, now, burst, out);
-            self.allowed -= (out.bytes() - before) as i64; // far below the range's end
-            self.next = self.next.map(|next| next + 1);
+        let (Some(next), Some(mut sender)) = (self.next, self.sender.take()) else { return Rest::Nothing };
+        let rest = if next < from {
+            self.sound_first(&mut sender, now, (from, bursts), out);
+            Rest::Gap
+        } else {
+            self.fill_from(&mut sender, now, (from, bursts), out)
         };
         sender.report(now, out);
         self.sender = Some(sender);
         rest
     }
 
+    fn fill_from(
+        &mut self,
+        sender: &mut Sender,
+        now: Instant,
+        (from, bursts): (u64, &[Arc<Burst>]),
+        out: &mut Batch,
+    ) -> Rest {
+        loop {
+            let next = self.next.unwrap_or(from);
+            let new = bursts.get((next - from) as usize..).unwrap_or_default(); // far below the range's end
+            let Some(burst) = new.first() else { return Rest::Nothing };
+            if out.is_large() {
+                return Rest::More;
+            }
+            let heard = burst.track == Track::Audio && next < self.heard;
+            if !heard && let Some(moment) = self.pace.too_early(now) {
+                self.sound_first(sender, now, (next, new), out);
+                return Rest::Until(moment);
+            }
+            if heard || self.send(sender, now, burst, out) {
+                self.next = Some(next + 1);
+                self.heard = self.heard.max(next + 1);
+            }
+        }
+    }
+
+    /// On a narrow path, sends what was not heard of the sound of `bursts`, the first of which stands at `from`.
+    fn sound_first(
+        &mut self,
+        sender: &mut Sender,
+        now: Instant,
+        (from, bursts): (u64, &[Arc<Burst>]),
+        out: &mut Batch,
+    ) {
+        if !self.pace.is_narrow() || self.heard < from {
+            return; // what lies between comes first
+        }
+        for (at, burst) in (from..).zip(bursts) {
+            if burst.track == Track::Audio && at >= self.heard && !out.is_large() {
+                self.sound(sender, now, burst, out);
+                self.heard = at + 1;
+            }
+        }
+    }
+
     /// It had all there is.
     pub(crate) fn caught_up(&mut self) {
-        self.behind = None;
+        self.pace.caught_up();
     }
 
-    /// When the next frame may leave, if not now.
-    fn too_early(&mut self, now: Instant) -> Option<Instant> {
-        let late = self.behind.map_or(0, |since| now.saturating_duration_since(since).as_secs().min(16));
-        let pace = PACE << late;
-        let since = self.filled.map_or(Duration::ZERO, |filled| now.saturating_duration_since(filled));
-        self.filled = Some(now);
-        let earned = since.as_micros().min(1_000_000) as u64 * pace / 1_000_000;
-        self.allowed = (self.allowed + earned as i64).min(AT_ONCE);
-        let debt = 1 - self.allowed.min(1);
-        if debt <= 0 {
-            return None;
+    /// Sends a frame, or as much of a picture as the pace allows; whether that was all.
+    fn send(&mut self, sender: &mut Sender, now: Instant, burst: &Arc<Burst>, out: &mut Batch) -> bool {
+        match burst.track {
+            Track::Video => return self.picture(sender, now, burst, out),
+            Track::Audio => self.sound(sender, now, burst, out),
+            Track::Script => {}
         }
-        self.behind.get_or_insert(now);
-        Some(now + REST.max(Duration::from_micros(debt as u64 * 1_000_000 / pace)))
+        true
     }
 
-    fn send(&mut self, sender: &mut Sender, now: Instant, burst: &Arc<Burst>, out: &mut Batch) {
-        let lane = match burst.track {
-            Track::Video => &mut self.video,
-            Track::Audio => &mut self.audio,
-            Track::Script => return,
-        };
-        let Some(lane) = lane else { return };
-        let Some(accepted) = lane.accepts(burst.codec) else { return };
-        if burst.track == Track::Video {
+    fn picture(&mut self, sender: &mut Sender, now: Instant, burst: &Arc<Burst>, out: &mut Batch) -> bool {
+        let Some(lane) = &mut self.video else { return true };
+        let Some(Accepted { payload_type, resend_type, .. }) = lane.accepts(burst.codec) else { return true };
+        let begun = std::mem::take(&mut self.part);
+        if begun == 0 {
             match self.view.pass(burst) {
                 Pass::Yes => {}
                 Pass::Anew => lane.skip_to(burst),
-                Pass::LeftOut => return lane.leave_out(burst),
-                Pass::No => return,
+                Pass::LeftOut => {
+                    lane.leave_out(burst);
+                    return true;
+                }
+                Pass::No => return true,
             }
         }
         lane.codec = Some(burst.codec);
         let time = lane.time(burst);
-        let Accepted { payload_type, resend_type, .. } = accepted;
+        for (index, packet) in burst.packets.iter().enumerate().skip(begun) {
+            if index > begun && self.pace.is_spent() {
+                self.part = index;
+                return false;
+            }
+            let number = lane.number(packet.sequence);
+            let packet = Placed { burst, index, time, payload_type, resend_type, number };
+            let before = out.bytes();
+            sender.send(now, lane.track, packet, out);
+            self.pace.spend(out.bytes() - before);
+        }
+        true
+    }
+
+    fn sound(&mut self, sender: &mut Sender, now: Instant, burst: &Arc<Burst>, out: &mut Batch) {
+        let Some(lane) = &mut self.audio else { return };
+        let Some(Accepted { payload_type, resend_type, .. }) = lane.accepts(burst.codec) else { return };
+        lane.codec = Some(burst.codec);
+        let (time, before) = (lane.time(burst), out.bytes());
         let redundant = lane.redundant.filter(|_| self.lossy).zip(burst.redundant.as_ref());
         if let Some((payload_type, payload)) = redundant {
             let number = burst.packets.first().map_or(0, |packet| lane.number(packet.sequence));
             let packet = Placed { burst, index: 0, time, payload_type, resend_type, number };
-            return sender.send_once(now, lane.track, packet, payload, out);
+            sender.send_once(now, lane.track, packet, payload, out);
+        } else {
+            for (index, packet) in burst.packets.iter().enumerate() {
+                let number = lane.number(packet.sequence);
+                let packet = Placed { burst, index, time, payload_type, resend_type, number };
+                sender.send(now, lane.track, packet, out);
+            }
         }
-        for (index, packet) in burst.packets.iter().enumerate() {
-            let number = lane.number(packet.sequence);
-            let packet = Placed { burst, index, time, payload_type, resend_type, number };
-            sender.send(now, lane.track, packet, out);
-        }
+        self.pace.spend(out.bytes() - before);
     }
 
     /// Says that nothing more comes.

@@ -29,6 +29,7 @@ mod negotiate;
 mod ntp;
 mod offer;
 mod order;
+mod pace;
 mod packetlog;
 mod peer;
 mod port;

@@ -90,6 +90,10 @@ pub(crate) struct Thinning {
     short: Option<Instant>,
     /// When the rung was tried, and the estimate then.
     trial: Option<(Instant, u64)>,
+    /// The rung was tried, whatever came of it.
+    tried: bool,
+    /// There are rungs above.
+    low: bool,
 }
 
 /// A choice and what it takes, sound included, in bits a second.
@@ -105,7 +109,16 @@ type Rungs = SmallVec<[Rung; LAYERS_MAX + 3]>;
 impl Thinning {
     /// For a viewer of all layers, or of one that it named.
     pub(crate) fn new(wish: Option<Wish>) -> Thinning {
-        Thinning { wish, choice: None, since: None, wait: WAIT.0, short: None, trial: None }
+        Thinning {
+            wish,
+            choice: None,
+            since: None,
+            wait: WAIT.0,
+            short: None,
+            trial: None,
+            tried: false,
+            low: false,
+        }
     }
 
     /// What the viewer gets from now on. `estimate` in bits a second, `None` while nothing is known.
@@ -122,16 +135,25 @@ impl Thinning {
             Some(estimate) => self.up(now, held, estimate, &rungs, at),
         };
         if next > at {
-            let vain = held < HELD;
-            self.wait = if vain { (2 * self.wait).min(WAIT.1) } else { WAIT.0 };
+            self.wait = match std::mem::take(&mut self.tried) {
+                _ if held >= HELD => WAIT.0,
+                true => (2 * self.wait).min(WAIT.1),
+                false => self.wait,
+            };
             self.trial = None;
         }
         if next != at {
             self.since = Some(now);
             self.short = None;
         }
+        self.low = next > 0;
         self.choice = rungs.get(next).map(|rung| rung.choice).or(self.choice);
         self.choice.unwrap_or_default()
+    }
+
+    /// Whether the path is thought not to carry the best there is, or it is being tried.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.low || self.short.is_some() || self.trial.is_some()
     }
 
     /// Best first; the last one is always sound alone.
@@ -197,7 +219,7 @@ impl Thinning {
         if at == 0 || self.trial.is_some() || held < self.wait || !room {
             return at;
         }
-        self.trial = Some((now, estimate));
+        (self.trial, self.tried) = (Some((now, estimate)), true);
         at - 1
     }
 }

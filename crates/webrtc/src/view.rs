@@ -77,6 +77,11 @@ impl View {
         if before == Some(layer) { Pass::LeftOut } else { Pass::No }
     }
 
+    /// Whether the path is thought not to carry the best there is, or it is being tried.
+    pub(crate) fn is_narrow(&self) -> bool {
+        self.thinning.is_narrow()
+    }
+
     /// Lets nothing pass until a key frame: pictures were lost on our side.
     pub(crate) fn shut(&mut self) {
         self.gate.shut();
