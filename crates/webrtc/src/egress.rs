@@ -6,6 +6,7 @@ use crate::keys::Keys;
 use crate::meter::Rates;
 use crate::pace::Pace;
 use crate::packetlog::{Burst, PacketReader};
+use crate::pictureids::{Counter, Ids};
 use crate::port::Port;
 use crate::red;
 use crate::sender::{Placed, Sender, TrackTerms};
@@ -94,6 +95,7 @@ struct Lane {
     /// viewer's go on.
     time: Option<u32>,
     ahead: u32,
+    pictures: Counter,
 }
 
 #[derive(Clone, Copy)]
@@ -117,6 +119,7 @@ impl Lane {
             last: None,
             time: None,
             ahead: 0,
+            pictures: Counter::default(),
         }
     }
 
@@ -137,6 +140,7 @@ impl Lane {
 
     /// Leaves a frame out on purpose: no hole.
     fn leave_out(&mut self, burst: &Burst) {
+        self.pictures.leave_out(burst);
         let newest = burst.packets.last().map(|packet| packet.sequence);
         self.last = self.last.and_then(|last| newest.map(|newest| newest.max(last)));
     }
@@ -366,13 +370,14 @@ impl Egress {
         }
         lane.codec = Some(burst.codec);
         let time = lane.time(burst);
+        let ids = if begun == 0 { lane.pictures.next(burst) } else { lane.pictures.told() };
         for (index, packet) in burst.packets.iter().enumerate().skip(begun) {
             if index > begun && self.pace.is_spent() {
                 self.part = index;
                 return false;
             }
             let number = lane.number(packet.sequence);
-            let packet = Placed { burst, index, time, payload_type, resend_type, number };
+            let packet = Placed { burst, index, time, payload_type, resend_type, number, ids };
             let before = out.bytes();
             sender.send(now, lane.track, packet, out);
             self.pace.spend(out.bytes() - before);
@@ -384,16 +389,16 @@ impl Egress {
         let Some(lane) = &mut self.audio else { return };
         let Some(Accepted { payload_type, resend_type, .. }) = lane.accepts(burst.codec) else { return };
         lane.codec = Some(burst.codec);
-        let (time, before) = (lane.time(burst), out.bytes());
+        let (time, ids, before) = (lane.time(burst), Ids::default(), out.bytes());
         let redundant = lane.redundant.filter(|_| self.lossy).zip(burst.redundant.as_ref());
         if let Some((payload_type, payload)) = redundant {
             let number = burst.packets.first().map_or(0, |packet| lane.number(packet.sequence));
-            let packet = Placed { burst, index: 0, time, payload_type, resend_type, number };
+            let packet = Placed { burst, index: 0, time, payload_type, resend_type, number, ids };
             sender.send_once(now, lane.track, packet, payload, out);
         } else {
             for (index, packet) in burst.packets.iter().enumerate() {
                 let number = lane.number(packet.sequence);
-                let packet = Placed { burst, index, time, payload_type, resend_type, number };
+                let packet = Placed { burst, index, time, payload_type, resend_type, number, ids };
                 sender.send(now, lane.track, packet, out);
             }
         }

@@ -32,6 +32,7 @@ mod order;
 mod pace;
 mod packetlog;
 mod peer;
+mod pictureids;
 mod port;
 #[cfg_attr(not(test), expect(dead_code, reason = "publishers' packets still pass through the engine"))]
 mod receiver;

@@ -1,6 +1,7 @@
 //! What a viewer may ask for again: where in the stream's log its newest packets are.
 
 use crate::packetlog::Burst;
+use crate::pictureids::Ids;
 use crate::sender::Placed;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +37,7 @@ struct Kept {
     sent: u32,
     /// When it was sent again; 0 for never.
     again: u32,
+    ids: Ids,
     index: u16,
     payload_type: u8,
     /// 0, which no resent packet has, for none.
@@ -53,6 +55,7 @@ pub(crate) struct Again {
     pub(crate) resend_type: Option<u8>,
     /// The viewer's number of it.
     pub(crate) number: u64,
+    pub(crate) ids: Ids,
 }
 
 /// The newest packets of a track, by number.
@@ -83,7 +86,7 @@ impl Resends {
         if !self.may_ask() {
             return;
         }
-        let Placed { burst, index, time, payload_type, resend_type, number } = packet;
+        let Placed { burst, index, time, payload_type, resend_type, number, ids } = packet;
         let Ok(index) = u16::try_from(index) else { return };
         let sent = self.millis(now);
         let young = |kept: &Kept| u128::from(sent.wrapping_sub(kept.sent)) < KEPT_FOR.as_millis();
@@ -97,7 +100,8 @@ impl Resends {
         let resend_type = resend_type.unwrap_or_default();
         if let Some(place) = self.place(number) {
             let (burst, number) = (burst.clone(), number as u32); // its low half
-            *place = Some(Kept { burst, number, time, sent, again: 0, index, payload_type, resend_type });
+            *place =
+                Some(Kept { burst, number, time, sent, again: 0, ids, index, payload_type, resend_type });
         }
     }
 
@@ -114,8 +118,8 @@ impl Resends {
         kept.again = millis.max(1);
         let resend_type = Some(kept.resend_type).filter(|&own| own > 0);
         let (index, payload_type) = (usize::from(kept.index), kept.payload_type);
-        let (burst, time) = (kept.burst.clone(), kept.time);
-        let again = Again { burst, index, time, payload_type, resend_type, number };
+        let (burst, time, ids) = (kept.burst.clone(), kept.time, kept.ids);
+        let again = Again { burst, index, time, payload_type, resend_type, number, ids };
         self.allowed = allowed;
         Some(again)
     }
@@ -160,8 +164,13 @@ mod tests {
     }
 
     fn send(resends: &mut Resends, now: Instant, burst: &Arc<Burst>, number: u64) {
-        resends
-            .sent(now, Placed { burst, index: 0, time: 0, payload_type: 96, resend_type: Some(97), number });
+        let (resend_type, ids) = (Some(97), Ids::default());
+        resends.sent(now, Placed { burst, index: 0, time: 0, payload_type: 96, resend_type, number, ids });
+    }
+
+    #[test]
+    fn a_kept_packet_is_small() {
+        assert_eq!(size_of::<Option<Kept>>(), 32);
     }
 
     #[test]

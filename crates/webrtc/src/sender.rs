@@ -8,6 +8,7 @@ use crate::batch::Batch;
 use crate::keys::Keys;
 use crate::ntp;
 use crate::packetlog::Burst;
+use crate::pictureids::{Ids, Told};
 use crate::resend::Resends;
 use crate::srtp::{self, Opener, Sealer};
 use headwater_rtp::rtcp::{self, CNAME, Chunk, ReportBlock, Rtcp, SenderInfo};
@@ -56,6 +57,8 @@ pub(crate) struct Placed<'a> {
     pub(crate) resend_type: Option<u8>,
     /// The viewer's number of it.
     pub(crate) number: u64,
+    /// Its picture's ids, as the viewer is told them.
+    pub(crate) ids: Ids,
 }
 
 /// What is counted of a track.
@@ -141,11 +144,12 @@ impl Sender {
     pub(crate) fn send(&mut self, now: Instant, track: usize, packet: Placed<'_>, out: &mut Batch) {
         let Some(at) = packet.burst.packets.get(packet.index) else { return };
         let header = Header { marker: at.marker, ..self.header(track, packet) };
-        if self.put(now, track, header, packet.number, [&[], &at.payload], out)
+        let payload = Told::new(packet.burst.codec, &at.payload, packet.ids);
+        if self.put(now, track, header, packet.number, [&[], &payload.head, payload.rest], out)
             && let Some(track) = self.tracks.get_mut(track)
         {
             track.resends.sent(now, packet);
-            track.sent(packet, at.payload.len());
+            track.sent(packet, payload.len());
         }
     }
 
@@ -159,7 +163,7 @@ impl Sender {
         out: &mut Batch,
     ) {
         let header = self.header(track, packet);
-        if self.put(now, track, header, packet.number, [&[], payload], out)
+        if self.put(now, track, header, packet.number, [&[], &[], payload], out)
             && let Some(track) = self.tracks.get_mut(track)
         {
             track.sent(packet, payload.len());
@@ -176,14 +180,14 @@ impl Sender {
         }
     }
 
-    /// Writes and seals one packet, its payload in two parts; whether it is in `out`.
+    /// Writes and seals one packet, its payload in three parts; whether it is in `out`.
     fn put(
         &mut self,
         now: Instant,
         track: usize,
         header: Header,
         number: u64,
-        payload: [&[u8]; 2],
+        payload: [&[u8]; 3],
         out: &mut Batch,
     ) -> bool {
         let Some(track) = self.tracks.get(track) else { return false };
@@ -320,6 +324,7 @@ impl Sender {
             let Some(track) = self.tracks.get_mut(place) else { return };
             let Some(again) = track.resends.again(now, number, rtt) else { continue };
             let Some(at) = again.burst.packets.get(again.index) else { continue };
+            let payload = Told::new(again.burst.codec, &at.payload, again.ids);
             track.counts.resent += 1;
             let mut header = Header {
                 marker: at.marker,
@@ -335,10 +340,17 @@ impl Sender {
                     header.sequence = own as u16; // its low half
                     header.ssrc = rtx;
                     header.payload_type = payload_type;
-                    self.put(now, place, header, own, [&number.to_be_bytes(), &at.payload], out);
+                    self.put(
+                        now,
+                        place,
+                        header,
+                        own,
+                        [&number.to_be_bytes(), &payload.head, payload.rest],
+                        out,
+                    );
                 }
                 None => {
-                    self.put(now, place, header, again.number, [&[], &at.payload], out);
+                    self.put(now, place, header, again.number, [&[], &payload.head, payload.rest], out);
                 }
             }
         }

@@ -33,7 +33,12 @@ struct Pair {
     /// Payloads that came, by SSRC and number.
     came: BTreeMap<(u32, u64), Vec<u8>>,
     asked: bool,
+    /// Of the pictures that are sent.
+    ids: Ids,
 }
+
+/// What the payloads of [`burst`] begin with: X, S; I; 15 bits of PictureID (RFC 7741 4.2).
+const DESCRIPTOR: [u8; 4] = [0x90, 0x80, 0x80, 9];
 
 fn client_address() -> SocketAddr {
     ([203, 0, 113, 9], 5000).into()
@@ -65,6 +70,7 @@ impl Pair {
             delayed: Vec::new(),
             came: BTreeMap::new(),
             asked: false,
+            ids: Ids { picture: 9, base: 0 },
         };
         for _ in 0..1000 {
             pair.turn(|_| true);
@@ -169,7 +175,8 @@ impl Pair {
         let sender = self.sender.as_mut().unwrap();
         for index in 0..burst.packets.len() {
             let number = first + index as u64;
-            let placed = Placed { burst, index, time: burst.time, payload_type, resend_type, number };
+            let (time, ids) = (burst.time, self.ids);
+            let placed = Placed { burst, index, time, payload_type, resend_type, number, ids };
             sender.send(self.now, track, placed, &mut self.batch);
         }
     }
@@ -182,7 +189,10 @@ impl Pair {
 /// A frame of `count` packets that nobody else sends.
 fn burst(kind: Kind, time: u32, count: usize, wallclock: Instant) -> Arc<Burst> {
     let packet = |n: usize| Packet {
-        payload: (0..1000).map(|at| (at * 7 + n * 31 + time as usize) as u8).collect(),
+        payload: DESCRIPTOR
+            .into_iter()
+            .chain((0..1000).map(|at| (at * 7 + n * 31 + time as usize) as u8))
+            .collect(),
         marker: n + 1 == count,
         sequence: n as u64,
     };
@@ -242,6 +252,33 @@ fn what_is_lost_is_sent_again() {
     assert!(counts.resent > 50 && counts.nacks > 20, "{counts:?}");
     let loss = pair.sender.as_ref().unwrap().loss();
     assert!((0.02..0.3).contains(&loss), "{loss}");
+}
+
+#[test]
+fn a_picture_keeps_its_ids_when_it_is_sent_again() {
+    let mut pair = Pair::connected(&settings(true));
+    pair.ids.picture = 0x1234;
+    let (mut number, mut lost) = (0, 0);
+    for n in 0..40u32 {
+        let video = burst(Kind::Video, 3000 * n, 5, pair.now);
+        pair.send(1, &video, 100 + 5 * u64::from(n));
+        (0..4).for_each(|_| {
+            pair.turn(|bytes| {
+                number += usize::from(bytes[0] >= 128);
+                let passes = bytes[0] < 128 || !number.is_multiple_of(7);
+                lost += usize::from(!passes);
+                passes
+            });
+        });
+    }
+    (0..100).for_each(|_| pair.turn(|_| true));
+    let ssrc = pair.ssrc(1);
+    let came: Vec<_> = pair.came.range((ssrc, 0)..=(ssrc, u64::MAX)).map(|(_, payload)| payload).collect();
+    assert!(lost > 20 && pair.sender.as_ref().unwrap().counts(1).resent > 10);
+    assert_eq!(came.len(), 200);
+    for payload in came {
+        assert_eq!((&payload[..4], payload.len()), (&[0x90, 0x80, 0x92, 0x34][..], 1004));
+    }
 }
 
 #[test]
@@ -312,7 +349,8 @@ fn a_packet_allocates_nothing() {
             batch.clear();
             for index in 0..burst.packets.len() {
                 number += 1;
-                let placed = Placed { burst, index, time: burst.time, payload_type, resend_type, number };
+                let (time, ids) = (burst.time, Ids { picture: 10, base: 0 }); // written anew
+                let placed = Placed { burst, index, time, payload_type, resend_type, number, ids };
                 sender.send(now, 1, placed, batch);
             }
         }
