@@ -220,6 +220,16 @@ impl Rtc {
         })
     }
 
+    /// Waits until its newest sample passes `check`.
+    pub fn wait_for_newest<T>(
+        &mut self,
+        what: &str,
+        limit: Duration,
+        check: impl Fn(&Value) -> Option<T>,
+    ) -> T {
+        wait::until(what, limit, || check(&self.sample()))
+    }
+
     /// The newest sample.
     pub fn sample(&self) -> Value {
         let out = self.program.out();

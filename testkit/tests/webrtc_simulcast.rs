@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use headwater_testkit::browser::Rtc;
+use headwater_testkit::network::{Network, Way, Weather};
 use headwater_testkit::{Options, Server, Tool, free_port, wait};
 use serde_json::Value;
 use std::time::Duration;
@@ -93,4 +94,45 @@ fn everybody_gets_a_layer() {
     for (rid, ..) in LAYERS {
         assert!(of(rid)["framesSent"].as_u64() > Some(10), "{rid}: {sent:#}");
     }
+}
+
+/// Waits for a second of pictures whose width is as `fits` says; what was seen by then.
+fn watch(player: &mut Rtc, what: &str, fits: impl Fn(f64) -> bool) -> Value {
+    let decoded = |sample: &Value| sample.pointer("/video/framesDecoded").and_then(Value::as_f64);
+    let fits =
+        |sample: &Value| sample.pointer("/video/frameWidth").and_then(Value::as_f64).is_some_and(&fits);
+    let first = player.wait_for_newest(what, LIMIT, |sample| decoded(sample).filter(|_| fits(sample)));
+    player.wait_for_newest(&format!("more {what}"), LIMIT, |sample| {
+        (decoded(sample)? >= first + 15.0 && fits(sample)).then(|| sample.clone())
+    })
+}
+
+/// Layers count their pictures each for itself, and decoders wait for pictures that seem to be missing.
+#[test]
+fn layers_of_vp8_follow_each_other_without_a_freeze() {
+    let port = free_port();
+    let root = format!("rtc_server {{ enabled on; listen {port}; use_auto_detect_network_ip off; }}");
+    let vhost = "rtc { enabled on; rtc_to_rtmp off; }".to_owned();
+    let server = Server::start(&Options { root, vhost, ..Options::default() });
+    let network = Network::to(port, 7);
+    let _publisher =
+        Rtc::simulcast(&url(&server, &format!("whip/?codec=vp8&eip=127.0.0.1:{port}")), 180, &LAYERS);
+    server.wait_until_published("web");
+    let mut player = Rtc::play(&url(&server, &format!("whep/?eip={}", network.address())), 180, None);
+    wait::until("the largest layer", LIMIT, || (playing(&server, 1)[0]["layer"] == "h").then_some(()));
+    let first = watch(&mut player, "large pictures", |width| width == 960.0);
+    let mut freezes = 0.0;
+    for _ in 0..2 {
+        network.set_way(Way::Down, Weather { limit: Some((450_000, 20_000)), ..Weather::default() });
+        // Until less is sent packets are lost, so that freezes on the way down tell nothing.
+        let narrow = watch(&mut player, "smaller pictures", |width| width < 960.0);
+        network.set_way(Way::Down, Weather::default());
+        let wide = watch(&mut player, "large pictures again", |width| width == 960.0);
+        freezes += number(&wide, "/video/freezeCount") - number(&narrow, "/video/freezeCount");
+    }
+    let last = player.sample();
+    let grown = |path: &str| number(&last, path) - number(&first, path);
+    assert!(grown("/video/framesDecoded") > 0.8 * 15.0 * grown("/at") / 1000.0, "{first:#} {last:#}");
+    assert!(grown("/video/keyFramesDecoded") >= 4.0, "{first:#} {last:#}");
+    assert!(freezes <= 1.0 && grown("/video/pliCount") <= 2.0, "{freezes} freezes: {first:#} {last:#}");
 }
