@@ -274,11 +274,24 @@ fn through(
     format: Format,
     codecs: fn(RtcConfig) -> RtcConfig,
 ) {
+    through_to(server, stream, frames, format, codecs, codecs);
+}
+
+/// The same with what the publisher knows, and the viewer.
+fn through_to(
+    server: &Server,
+    stream: &str,
+    frames: &[Frame],
+    format: Format,
+    sends: fn(RtcConfig) -> RtcConfig,
+    takes: fn(RtcConfig) -> RtcConfig,
+) {
     let (whip, whep) = (whip(stream), whep(stream));
-    let pictures = |path| Wish { tracks: (false, true), ..Wish::new(server.api_address(), path, codecs) };
-    let publisher = Peer::publish(&pictures(&whip)).unwrap().connected();
+    let pictures =
+        |path, codecs| Wish { tracks: (false, true), ..Wish::new(server.api_address(), path, codecs) };
+    let publisher = Peer::publish(&pictures(&whip, sends)).unwrap().connected();
     server.wait_until_published(stream);
-    let viewer = Peer::play(&pictures(&whep)).unwrap().connected();
+    let viewer = Peer::play(&pictures(&whep, takes)).unwrap().connected();
     let name = if format == Format::Hevc { "H265" } else { "H264" };
     let kind = publisher.payload_type(name);
     let reader = Reader::open(Tool::Newest, &server.http_url(&format!("/live/{stream}.flv")));
@@ -308,21 +321,64 @@ fn h264_of_every_profile_goes_in_and_out() {
     }
 }
 
-fn g711(config: RtcConfig) -> RtcConfig {
+fn only_h264_single(mut config: RtcConfig) -> RtcConfig {
+    config.codec_config().add_h264(96.into(), Some(97.into()), false, 0x42e01f);
+    config
+}
+
+/// H.264 without fragments (packetization-mode 0) is taken, and goes to all but those who take nothing else: most
+/// streams do not fit into it.
+#[test]
+fn h264_without_fragments_goes_in() {
+    let server = server("");
+    let frames = made(&[
+        "-c:v",
+        "libx264",
+        "-profile:v",
+        "baseline",
+        "-g",
+        "25",
+        "-preset",
+        "veryfast",
+        "-x264-params",
+        "slice-max-size=900",
+    ]);
+    let format = Format::H264 { single: true };
+    through_to(&server, "single", &frames, format, only_h264_single, only_h264);
+    let path = whep("single");
+    let viewer = Wish { tracks: (false, true), ..Wish::new(server.api_address(), &path, only_h264_single) };
+    let (status, reason) = Peer::play(&viewer).unwrap_err();
+    assert!(status == 400 && reason.contains("no codec"), "{status} {reason}");
+}
+
+fn a_law(config: RtcConfig) -> RtcConfig {
     config.enable_pcma(true, false)
 }
 
-/// A-law sound goes to those who play it as it is, and to others as AAC.
+fn mu_law(config: RtcConfig) -> RtcConfig {
+    config.enable_pcmu(true, false)
+}
+
 #[test]
-fn g711_goes_in() {
+fn g711_of_a_law_goes_in() {
+    g711_goes_in("PCMA", a_law);
+}
+
+#[test]
+fn g711_of_mu_law_goes_in() {
+    g711_goes_in("PCMU", mu_law);
+}
+
+/// G.711 goes to those who play it as it is, and to others as AAC.
+fn g711_goes_in(law: &str, codec: fn(RtcConfig) -> RtcConfig) {
     let server = server("");
     let (whip, whep) = (whip("phone"), whep("phone"));
-    let sound = |path| Wish { tracks: (true, false), ..Wish::new(server.api_address(), path, g711) };
+    let sound = |path| Wish { tracks: (true, false), ..Wish::new(server.api_address(), path, codec) };
     let publisher = Peer::publish(&sound(&whip)).unwrap().connected();
     server.wait_until_published("phone");
     let viewer = Peer::play(&sound(&whep)).unwrap().connected();
     let reader = Reader::open(Tool::Distribution, &server.http_url("/live/phone.flv"));
-    let kind = publisher.payload_type("PCMA");
+    let kind = publisher.payload_type(law);
     let (begun, mut n) = (Instant::now(), 0u32);
     let block = |n: u32| -> Vec<u8> { (0..160).map(|at| (n + at) as u8 ^ 0x55).collect() };
     while reader.count() < 50 || viewer.look().packets.len() < 100 {

@@ -438,11 +438,11 @@ impl Egress {
     }
 }
 
-/// Our name of a negotiated codec; `None` for what is not sent, as H.264 without fragments.
+/// Our name of a negotiated codec; `None` for what is not sent.
 pub(crate) fn codec(params: &PayloadParams) -> Option<Codec> {
     let spec = params.spec();
     match spec.codec {
-        RtcCodec::H264 if spec.format.packetization_mode == Some(1) => Some(Codec::H264),
+        RtcCodec::H264 => Some(Codec::H264),
         RtcCodec::H265 => Some(Codec::Hevc),
         RtcCodec::Av1 => Some(Codec::Av1),
         RtcCodec::Vp9 => Some(Codec::Vp9),

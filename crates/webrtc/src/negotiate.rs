@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
 use str0m::config::DtlsCert;
-use str0m::format::{CodecConfig, PayloadParams};
+use str0m::format::{Codec, CodecConfig, PayloadParams};
 use str0m::media::Mid;
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, IceCreds, Rtc, RtcConfig};
@@ -341,6 +341,9 @@ fn rtc(offer: &str, terms: &Terms<'_>, now: Instant) -> Rtc {
         .enable_av1(on("AV1"))
         .enable_vp9(on("VP9"))
         .enable_vp8(on("VP8"));
+    if !publish {
+        without_single_units(&mut config);
+    }
     feedback(&mut config, terms.settings);
     let mut rtc = config.build(now);
     for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
@@ -352,6 +355,17 @@ fn rtc(offer: &str, terms: &Terms<'_>, now: Instant) -> Rtc {
         }
     }
     rtc
+}
+
+/// Leaves H.264 without fragments (packetization-mode 0, RFC 6184 6.2) out of the answer: it may come, but what is in
+/// the log does not fit it.
+fn without_single_units(config: &mut RtcConfig) {
+    let fits = |params: &&PayloadParams| {
+        let spec = params.spec();
+        spec.codec != Codec::H264 || spec.format.packetization_mode == Some(1)
+    };
+    let params = config.codec_config().params().iter().filter(fits).copied().collect();
+    *config.codec_config() = CodecConfig::new_from_payload_params(params);
 }
 
 /// Leaves out of the answer what `nack` and `twcc` turn off: neither side does what was not agreed on.
