@@ -2,7 +2,7 @@
 
     python3 rtc.py '{"mode": "play", "url": "http://…/rtc/v1/whep/?…", "seconds": 4, "codec": "video/VP8"}'
 
-It publishes moving pictures of 320x240 and a tone. Seconds count from the connection on. It judges nothing.
+It publishes moving pictures of 320x240 and a tone. `codec` and `sound` are the only ones offered. Seconds count from the connection on. It judges nothing.
 """
 
 import asyncio
@@ -109,10 +109,11 @@ async def main(wish):
     for media in (Tone(), Pictures()):
         direction = "recvonly" if plays else "sendonly"
         transceiver = pc.addTransceiver(media.kind if plays else media, direction=direction)
-        if media.kind == "video" and wish.get("codec"):
+        only = wish.get("codec" if media.kind == "video" else "sound")
+        if only:
             side = RTCRtpReceiver if plays else RTCRtpSender
-            codecs = side.getCapabilities("video").codecs
-            wanted = [codec for codec in codecs if codec.mimeType in (wish["codec"], "video/rtx")]
+            codecs = side.getCapabilities(media.kind).codecs
+            wanted = [codec for codec in codecs if codec.mimeType in (only, "video/rtx")]
             transceiver.setCodecPreferences(wanted)
     await pc.setLocalDescription(await pc.createOffer())
     loop = asyncio.get_event_loop()

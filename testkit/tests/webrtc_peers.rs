@@ -413,3 +413,37 @@ fn g711_goes_in(law: &str, codec: fn(RtcConfig) -> RtcConfig) {
     };
     assert_eq!((begun("Aac"), begun("Opus")), (1, 0), "what nobody plays is not made");
 }
+
+fn any_sound(config: RtcConfig) -> RtcConfig {
+    config.enable_opus(true, false).enable_pcma(true, false).enable_pcmu(true, false)
+}
+
+/// Who takes Opus alone hears G.711 as Opus, who takes G.711 hears it as it is, and nobody both.
+#[test]
+fn g711_is_heard_by_those_who_take_opus_alone() {
+    let server = server("");
+    for law in ["audio/PCMU", "audio/PCMA"] {
+        let stream = &law[6..];
+        let publisher = Aiortc::publish_sound(&url(&server, &whip(stream)), 14, law);
+        server.wait_until_published(stream);
+        let path = whep(stream);
+        let all = Wish { tracks: (true, false), ..Wish::new(server.api_address(), &path, any_sound) };
+        let all = Peer::play(&all).unwrap().connected();
+        let viewers = ["audio/opus", law, "audio/opus"];
+        let viewers = viewers.map(|sound| (sound, Aiortc::play_sound(&url(&server, &path), 5, sound)));
+        for (sound, viewer) in viewers {
+            let seen = viewer.finish();
+            assert!(seen["audio"].as_u64().unwrap() >= 150, "{law} as {sound}: {seen:#}");
+            assert!(seen["loudest"].as_u64().unwrap() > 4000, "{law} as {sound}: {seen:#}");
+            assert!(seen["video"].as_u64().unwrap() >= 60, "{law} as {sound}: {seen:#}");
+        }
+        let (own, seen) = (all.payload_type(stream), all.look().packets.clone());
+        assert!(seen.len() > 150 && seen.iter().all(|packet| packet.kind == own), "{law}: {}", seen.len());
+        publisher.finish();
+        server.wait_until_unpublished(stream);
+        let log = server.log();
+        let begun = |line: &&str| line.contains("conversion of sound starts") && line.contains("Opus");
+        let of_stream = log.lines().filter(begun).filter(|line| line.contains(stream)).count();
+        assert_eq!(of_stream, 1, "once for all viewers of {law}");
+    }
+}

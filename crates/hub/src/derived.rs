@@ -104,7 +104,9 @@ impl DerivedPublisher {
         let stream = self.stream.upgrade().ok_or(Unused)?;
         match entry {
             Entry::Published => begin(&stream),
-            Entry::Frame(frame) if stream.is_live() => stream.push(frame),
+            Entry::Frame(frame) if stream.is_live() => {
+                stream.push(frame);
+            }
             Entry::Frame(_) => {}
             Entry::Unpublished => stream.finish(),
         }

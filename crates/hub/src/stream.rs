@@ -396,10 +396,11 @@ impl Stream {
         state.touch();
     }
 
-    pub(crate) fn push(&self, frame: Frame) {
+    pub(crate) fn push(&self, frame: Frame) -> Time {
         let mut wakers = Wakers::new();
-        self.state.lock().push(frame, &mut wakers);
+        let pts = self.state.lock().push(frame, &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
+        pts
     }
 }
 
@@ -471,11 +472,12 @@ impl State {
         self.take_wakers(wakers);
     }
 
-    fn push(&mut self, mut frame: Frame, wakers: &mut Wakers) {
+    fn push(&mut self, mut frame: Frame, wakers: &mut Wakers) -> Time {
         if frame.kind == Kind::Script && self.absolute_times.is_some_and(|says| says(&frame)) {
             self.timeline.keep_absolute();
         }
         self.timeline.place(&mut frame, self.began.elapsed().into());
+        let pts = frame.pts;
         match &mut self.interleaver {
             Some(interleaver) if frame.track != Track::Script => interleaver.push(frame),
             _ => self.append(frame, wakers),
@@ -484,6 +486,7 @@ impl State {
             self.append(frame, wakers);
         }
         self.take_wakers(wakers);
+        pts
     }
 
     /// Keeps a frame that stands at its place, and muxes it for those who watch.
@@ -628,7 +631,12 @@ impl Publisher {
 
     /// Appends a frame, on the publisher's own clock, and wakes the readers.
     pub fn push(&self, frame: Frame) {
-        self.stream.push(frame);
+        self.push_at(frame);
+    }
+
+    /// The same; the frame's presentation time on the stream's timeline.
+    pub fn push_at(&self, frame: Frame) -> Time {
+        self.stream.push(frame)
     }
 }
 

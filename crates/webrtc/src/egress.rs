@@ -45,6 +45,7 @@ const FAN_OUT_REST: (Duration, Duration) = (Duration::from_micros(100), Duration
 /// A viewer's side of a stream.
 pub(crate) struct Egress {
     stream: Arc<Stream>,
+    source: Option<Arc<Source>>,
     session: Arc<Session>,
     attached: Option<Attached>,
     video: Option<Lane>,
@@ -166,6 +167,7 @@ impl Egress {
     pub(crate) fn new(stream: Arc<Stream>, session: Arc<Session>, wish: Option<Wish>) -> Egress {
         Egress {
             stream,
+            source: None,
             session,
             attached: None,
             video: None,
@@ -237,8 +239,9 @@ impl Egress {
         key_frame
     }
 
-    /// Begins at a position of the log.
-    pub(crate) fn begin(&mut self, at: u64) {
+    /// Begins at a position of the log of `source`.
+    pub(crate) fn begin(&mut self, at: u64, source: Arc<Source>) {
+        self.source = Some(source);
         (self.next, self.heard) = (Some(at), at);
     }
 
@@ -387,7 +390,15 @@ impl Egress {
 
     fn sound(&mut self, sender: &mut Sender, now: Instant, burst: &Arc<Burst>, out: &mut Batch) {
         let Some(lane) = &mut self.audio else { return };
-        let Some(Accepted { payload_type, resend_type, .. }) = lane.accepts(burst.codec) else { return };
+        let Some(Accepted { payload_type, resend_type, .. }) = lane.accepts(burst.codec) else {
+            if let Some(source) = self.source.as_ref().filter(|_| lane.accepts(Codec::Opus).is_some()) {
+                source.want_opus();
+            }
+            return;
+        };
+        if burst.instead_of.is_some_and(|own| lane.accepts(own).is_some()) {
+            return;
+        }
         lane.codec = Some(burst.codec);
         let (time, ids, before) = (lane.time(burst), Ids::default(), out.bytes());
         let redundant = lane.redundant.filter(|_| self.lossy).zip(burst.redundant.as_ref());
@@ -508,6 +519,11 @@ impl Channel {
         self.reader.borrow().read(from, most, out)
     }
 
+    /// Where its packets are made.
+    pub(crate) fn source(&self) -> Arc<Source> {
+        self.source.clone()
+    }
+
     /// Asks the publisher for a key frame of a layer, if it is one that can be asked.
     pub(crate) fn want_key_frame(&self, layer: u8) {
         self.source.want_key_frame(layer);
@@ -547,6 +563,7 @@ mod tests {
             key: true,
             disposable: false,
             redundant: None,
+            instead_of: None,
             time,
             wallclock: Instant::now(),
             packets: places.map(packet).collect(),

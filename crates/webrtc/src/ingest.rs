@@ -355,15 +355,20 @@ impl Ingest {
         if lane.is_video() {
             self.describe(ssrc, &frame);
         }
+        // The moment on the publisher's timeline, so that sound and pictures of viewers are in step.
+        let early = (arrival - time).duration();
+        let wallclock = now.checked_sub(early).unwrap_or(now);
         if unit.kind != Kind::Config {
-            // The moment on the publisher's timeline, so that sound and pictures of viewers are in step.
-            let early = (arrival - time).duration();
-            let wallclock = now.checked_sub(early).unwrap_or(now);
             self.relay(ssrc, &unit, time, wallclock);
         }
         match frame.track {
             Track::Video => self.picture(ssrc, frame, arrival),
-            _ => self.publish_frame(frame),
+            _ => {
+                let pts = self.publish_frame(frame);
+                if let (Some(source), Some(pts)) = (&self.source, pts) {
+                    source.heard(codec, pts, wallclock);
+                }
+            }
         }
     }
 
@@ -400,7 +405,18 @@ impl Ingest {
         let disposable = lane.references.disposable(codec, packets.iter().map(|packet| &*packet.payload));
         let redundant = lane.before.redundant(codec, unit.timestamp, &packets);
         let time = unit.timestamp.wrapping_add(lane.shift);
-        let burst = Burst { track, codec, layer, key, disposable, redundant, time, wallclock, packets };
+        let burst = Burst {
+            track,
+            codec,
+            layer,
+            key,
+            disposable,
+            redundant,
+            instead_of: None,
+            time,
+            wallclock,
+            packets,
+        };
         if let (Some(source), Some(publisher)) = (&self.source, &self.publisher) {
             source.relay(publisher.session().id(), burst);
         }
@@ -436,10 +452,9 @@ impl Ingest {
         self.publish_frame(frame);
     }
 
-    fn publish_frame(&self, frame: Frame) {
-        if let Some(publisher) = &self.publisher {
-            publisher.push(frame);
-        }
+    /// Gives a frame to the stream; its presentation time there.
+    fn publish_frame(&self, frame: Frame) -> Option<Time> {
+        self.publisher.as_ref().map(|publisher| publisher.push_at(frame))
     }
 
     /// Asks for key frames where somebody needs one, not too often.

@@ -44,6 +44,8 @@ pub(crate) struct Burst {
     pub(crate) disposable: bool,
     /// The packet with the one before it (sound), for viewers on a bad path.
     pub(crate) redundant: Option<Bytes>,
+    /// Sound that is sent in place of the publisher's own, which is of this codec, to those who cannot take that.
+    pub(crate) instead_of: Option<Codec>,
     /// In ticks of the codec's RTP clock.
     pub(crate) time: u32,
     /// When it was made, on one line for both tracks: what sender reports tell.
@@ -91,7 +93,9 @@ impl PacketLog {
     pub(crate) fn push(&self, burst: Burst) {
         let mut state = self.state.lock();
         let now = state.micros();
-        state.meter.add(now, burst.measured());
+        if burst.instead_of.is_none() {
+            state.meter.add(now, burst.measured());
+        }
         if burst.begins() {
             state.key_frame(burst.layer, now);
         }
@@ -255,7 +259,18 @@ mod tests {
         let packets =
             vec![Packet { payload: Bytes::from_static(&[0; 100]), marker: true, sequence: time.into() }];
         let (codec, wallclock) = (Codec::H264, Instant::now());
-        Burst { track, codec, layer: 0, key, disposable: false, redundant: None, time, wallclock, packets }
+        Burst {
+            track,
+            codec,
+            layer: 0,
+            key,
+            disposable: false,
+            redundant: None,
+            instead_of: None,
+            time,
+            wallclock,
+            packets,
+        }
     }
 
     fn times(bursts: &[Arc<Burst>]) -> Vec<u32> {

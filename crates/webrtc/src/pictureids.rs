@@ -191,6 +191,7 @@ mod tests {
             key,
             disposable: false,
             redundant: None,
+            instead_of: None,
             time: 0,
             wallclock: Instant::now(),
             packets: vec![packet],

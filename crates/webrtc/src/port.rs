@@ -367,7 +367,7 @@ impl Port {
         channel.viewers.push(key);
         egress.look(now, &channel.rates(now));
         let layer = egress.layer();
-        egress.begin(channel.begin(layer));
+        egress.begin(channel.begin(layer), channel.source());
         if !channel.has_key(layer) {
             channel.want_key_frame(layer);
         }

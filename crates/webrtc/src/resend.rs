@@ -157,6 +157,7 @@ mod tests {
             key: false,
             disposable: false,
             redundant: None,
+            instead_of: None,
             time: 0,
             wallclock: now,
             packets: Vec::new(),

@@ -11,12 +11,16 @@ use headwater_media::{Codec, Frame, Time, Track};
 use headwater_rtp::{Format, Packetizer, Payloads};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// Most bytes of a payload: with RTP header, extensions and SRTP tag a packet stays below 1,280, IPv6's least MTU.
 const PAYLOAD_MAX: usize = 1160;
+
+/// Converted sound that is older is left out: where the conversion begins, the log has what was before.
+const LATE: Duration = Duration::from_millis(500);
 
 /// Where the packets of a stream are made. It lives as long as a worker has viewers.
 pub(crate) struct Source {
@@ -25,6 +29,17 @@ pub(crate) struct Source {
     closed: Arc<Notify>,
     /// How to ask the present publisher for a key frame.
     ask: Mutex<Option<Ask>>,
+    sound: Arc<Sound>,
+}
+
+/// The sound of a publisher whose own packets go to viewers.
+#[derive(Default)]
+struct Sound {
+    /// Its codec, and a moment with its place on the stream's timeline.
+    heard: Mutex<Option<(Codec, Time, Instant)>>,
+    /// Whether a viewer takes Opus alone, and how its wish is told.
+    wanted: AtomicBool,
+    wish: Notify,
 }
 
 /// Asks a publisher for a key frame of a layer.
@@ -62,9 +77,11 @@ impl Sources {
         open.retain(|_, source| source.strong_count() > 0);
         let (log, closed) = (Arc::<PacketLog>::default(), Arc::<Notify>::default());
         let splice = Arc::<Mutex<Splice>>::default();
+        let sound = Arc::<Sound>::default();
         let work = Work {
             log: log.clone(),
             splice: splice.clone(),
+            sound: sound.clone(),
             publisher: None,
             lanes: Lanes::default(),
             base: None,
@@ -74,7 +91,7 @@ impl Sources {
             convert: Box::new(convert),
         };
         runtime.spawn(work.run(stream.frames(), closed.clone()));
-        let source = Arc::new(Source { log, splice, closed, ask: Mutex::default() });
+        let source = Arc::new(Source { log, splice, closed, ask: Mutex::default(), sound });
         open.insert(stream.name().clone(), Arc::downgrade(&source));
         source
     }
@@ -84,6 +101,18 @@ impl Source {
     /// Appends a publisher's own packets.
     pub(crate) fn relay(&self, publisher: SessionId, burst: Burst) {
         append(&self.log, &self.splice, publisher, burst);
+    }
+
+    /// The publisher's sound of this codec and presentation time was made at that moment.
+    pub(crate) fn heard(&self, codec: Codec, pts: Time, moment: Instant) {
+        *self.sound.heard.lock() = Some((codec, pts, moment));
+    }
+
+    /// A viewer cannot take the publisher's own sound, but Opus: it is made until the publisher leaves.
+    pub(crate) fn want_opus(&self) {
+        if !self.sound.wanted.swap(true, Ordering::Relaxed) {
+            self.sound.wish.notify_one();
+        }
     }
 
     /// Asks the publisher for a key frame of a layer, if it is one that can be asked.
@@ -114,6 +143,7 @@ fn append(log: &PacketLog, splice: &Mutex<Splice>, publisher: SessionId, mut bur
 struct Work {
     log: Arc<PacketLog>,
     splice: Arc<Mutex<Splice>>,
+    sound: Arc<Sound>,
     publisher: Option<SessionId>,
     lanes: Lanes,
     /// The moment at the stream's time zero.
@@ -150,6 +180,10 @@ impl Work {
             let read = tokio::select! {
                 read = frames.next() => read,
                 () = closed.notified() => return,
+                () = self.sound.wish.notified() => {
+                    frames = self.wished(frames);
+                    continue;
+                }
             };
             match read {
                 Read::Entries(entries) => {
@@ -165,6 +199,12 @@ impl Work {
         }
     }
 
+    /// Reads the converted stream where a viewer cannot take the publisher's own sound.
+    fn wished(&self, frames: FrameReader) -> FrameReader {
+        let own = Arc::ptr_eq(frames.stream(), frames.stream().origin());
+        if self.relayed && own { (self.convert)(frames.stream()).frames() } else { frames }
+    }
+
     /// Takes entries; or says which stream to read instead, from where it begins: the origin, of which the packets come
     /// from the publisher, or the converted one. So nothing is converted that nobody makes packets of.
     fn entries(&mut self, stream: &Arc<Stream>, entries: &[Entry]) -> Option<Arc<Stream>> {
@@ -172,7 +212,11 @@ impl Work {
             self.entry(stream, entry);
             let converted = !Arc::ptr_eq(stream, stream.origin());
             match entry {
-                Entry::Published if self.relayed && converted => return Some(stream.origin().clone()),
+                Entry::Published
+                    if self.relayed && converted && !self.sound.wanted.load(Ordering::Relaxed) =>
+                {
+                    return Some(stream.origin().clone());
+                }
                 Entry::Published if !self.relayed && !converted => return Some((self.convert)(stream)),
                 _ => {}
             }
@@ -185,12 +229,15 @@ impl Work {
             Entry::Published => {
                 let publisher = stream.origin().snapshot().publisher;
                 self.relayed = publisher.as_ref().is_some_and(|session| session.info().kind == "rtc-publish");
-                self.publisher = publisher.map(|session| session.id());
+                let publisher = publisher.map(|session| session.id());
+                if std::mem::replace(&mut self.publisher, publisher) != publisher {
+                    self.sound.wanted.store(false, Ordering::Relaxed); // who still needs it says so
+                }
                 self.base = None;
                 self.order.begin();
             }
             Entry::Unpublished => self.ended(),
-            Entry::Frame(_) if self.relayed => {}
+            Entry::Frame(frame) if self.relayed => self.stand_in(frame),
             Entry::Frame(frame) if frame.track == Track::Script => {}
             Entry::Frame(frame) if self.order.takes(frame, stream.name()) => self.frame(frame),
             Entry::Frame(_) => {}
@@ -205,10 +252,26 @@ impl Work {
         }
     }
 
+    /// Converted sound of a publisher whose own packets are there as well.
+    fn stand_in(&mut self, frame: &Frame) {
+        let heard = *self.sound.heard.lock();
+        let Some((own, pts, moment)) = heard.filter(|(own, ..)| *own != frame.codec) else { return };
+        if frame.track != Track::Audio {
+            return;
+        }
+        let wallclock = at(moment, frame.pts - pts);
+        if wallclock.elapsed() < LATE {
+            self.append(frame, wallclock, Some(own));
+        }
+    }
+
     fn frame(&mut self, frame: &Frame) {
+        let wallclock = self.wallclock(frame.pts, Instant::now());
+        self.append(frame, wallclock, None);
+    }
+
+    fn append(&mut self, frame: &Frame, wallclock: Instant, instead_of: Option<Codec>) {
         let Some(publisher) = self.publisher else { return };
-        let now = Instant::now();
-        let wallclock = self.wallclock(frame.pts, now);
         let Some(lane) = self.lanes.of(frame, self.pictures) else { return };
         if lane.packetizer.frame(frame, &mut lane.payloads).is_err() || lane.payloads.is_empty() {
             return;
@@ -218,7 +281,9 @@ impl Work {
         let (track, codec, key) = (frame.track, frame.codec, frame.is_video_key());
         let redundant = lane.redundant(time, &packets);
         let disposable = lane.references.disposable(codec, packets.iter().map(|packet| &*packet.payload));
-        let burst = Burst { track, codec, layer: 0, key, disposable, redundant, time, wallclock, packets };
+        let layer = 0;
+        let burst =
+            Burst { track, codec, layer, key, disposable, redundant, instead_of, time, wallclock, packets };
         append(&self.log, &self.splice, publisher, burst);
     }
 
@@ -227,11 +292,15 @@ impl Work {
     /// would tell receivers that sound and pictures part.
     fn wallclock(&mut self, pts: Time, now: Instant) -> Instant {
         let (base, zero) = *self.base.get_or_insert((now, pts));
-        let since = pts - zero;
-        match since >= Time::ZERO {
-            true => base + since.duration(),
-            false => base.checked_sub((Time::ZERO - since).duration()).unwrap_or(base),
-        }
+        at(base, pts - zero)
+    }
+}
+
+/// The moment so long after `moment`, or before it.
+fn at(moment: Instant, since: Time) -> Instant {
+    match since >= Time::ZERO {
+        true => moment + since.duration(),
+        false => moment.checked_sub((Time::ZERO - since).duration()).unwrap_or(moment),
     }
 }
 

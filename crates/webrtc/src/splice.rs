@@ -6,7 +6,7 @@
 use crate::packetlog::Burst;
 use crate::source::clock_rate;
 use headwater_hub::SessionId;
-use headwater_media::Track;
+use headwater_media::{Codec, Track};
 use std::time::{Duration, Instant};
 
 /// Least time between the last frame of a publisher and the first of the next: decoders take two frames of one time
@@ -21,6 +21,8 @@ pub(crate) struct Splice {
     before: Option<SessionId>,
     video: Line,
     audio: Line,
+    /// Sound of 8000 ticks a second: a publisher's own and what is sent instead stand side by side.
+    g711: Line,
 }
 
 /// One track.
@@ -42,7 +44,9 @@ impl Splice {
             return false;
         }
         self.before = self.publisher.replace(publisher);
-        (self.video.shift, self.audio.shift) = (None, None);
+        for line in [&mut self.video, &mut self.audio, &mut self.g711] {
+            line.shift = None;
+        }
         true
     }
 
@@ -58,7 +62,11 @@ impl Splice {
             return false;
         }
         let video = burst.track == Track::Video;
-        let line = if video { &mut self.video } else { &mut self.audio };
+        let line = match burst.codec {
+            _ if video => &mut self.video,
+            Codec::G711A | Codec::G711U => &mut self.g711,
+            _ => &mut self.audio,
+        };
         if line.shift.is_none() && video && !burst.key {
             return false;
         }
@@ -117,6 +125,7 @@ mod tests {
                 key,
                 disposable: false,
                 redundant: None,
+                instead_of: None,
                 time,
                 wallclock: at,
                 packets: vec![packet(n), packet(n + 1)],
@@ -144,6 +153,36 @@ mod tests {
         assert_eq!(other.sends(&mut splice, false, 3599, after(180), 60_004), Some((17_100, vec![14, 15])));
         assert_eq!(one.sends(&mut splice, true, 8100, after(200), 12), None, "it has left");
         assert!(splice.is_of(other.0) && !splice.is_of(one.0));
+    }
+
+    /// What viewers get of a frame of sound: its time and its packet's number.
+    fn sound(splice: &mut Splice, publisher: SessionId, codec: Codec, time: u32, at: Instant) -> (u32, u64) {
+        let packets = vec![Packet { payload: Bytes::from_static(&[0; 4]), marker: false, sequence: 1000 }];
+        let mut burst = Burst {
+            track: Track::Audio,
+            codec,
+            layer: 0,
+            key: false,
+            disposable: false,
+            redundant: None,
+            instead_of: None,
+            time,
+            wallclock: at,
+            packets,
+        };
+        assert!(splice.place(publisher, &mut burst));
+        (burst.time, burst.packets[0].sequence)
+    }
+
+    #[test]
+    fn sound_of_two_codecs_goes_on_side_by_side() {
+        let (mut splice, now) = (Splice::default(), Instant::now());
+        let [one, other] = [(); 2].map(|()| SessionId::random());
+        let after = |ms| now + Duration::from_millis(ms);
+        assert_eq!(sound(&mut splice, one, Codec::G711A, 160, now), (160, 1000));
+        assert_eq!(sound(&mut splice, one, Codec::Opus, 48_000, now), (48_000, 1000));
+        assert_eq!(sound(&mut splice, other, Codec::Opus, 7, after(100)), (52_800, 1001));
+        assert_eq!(sound(&mut splice, other, Codec::G711U, 7, after(100)), (960, 1001));
     }
 
     #[test]

@@ -131,6 +131,7 @@ mod tests {
             key,
             disposable: false,
             redundant: None,
+            instead_of: None,
             time: 0,
             wallclock,
             packets: vec![],

@@ -203,6 +203,7 @@ fn burst(kind: Kind, time: u32, count: usize, wallclock: Instant) -> Arc<Burst> 
         key: false,
         disposable: false,
         redundant: None,
+        instead_of: None,
         time,
         wallclock,
         packets: (0..count).map(packet).collect(),
