@@ -206,8 +206,11 @@ impl Thinning {
         }
     }
 
-    /// The first rung below that fits.
+    /// The first rung below that fits; after a trial, the rung that it began at, which held.
     fn down(&self, estimate: u64, rungs: &[Rung], at: usize) -> usize {
+        if self.trial.is_some() {
+            return (at + 1).min(rungs.len().saturating_sub(1));
+        }
         let fits = |(_, rung): &(usize, &Rung)| rung.rate <= estimate;
         let found = rungs.iter().enumerate().skip(at + 1).find(fits).map(|(place, _)| place);
         found.unwrap_or(rungs.len().saturating_sub(1))
@@ -365,6 +368,19 @@ mod tests {
         assert!(gaps.windows(2).all(|two| two[0] <= two[1]), "{tried:?}");
         let high = seen.iter().filter(|choice| choice.layer == 0).count();
         assert!(high < 60, "{high} of 300 s too much was sent");
+    }
+
+    #[test]
+    fn a_trial_in_vain_ends_where_it_began() {
+        let (now, mut thinning) = (Instant::now(), Thinning::new(None));
+        let mut decide =
+            |ms, estimate| thinning.decide(now + Duration::from_millis(ms), Some(estimate), &rates());
+        decide(0, 1_000_000);
+        assert_eq!(decide(500, 1_000_000), choice(1, Level::Full));
+        assert_eq!(decide(5500, 1_000_000), choice(0, Level::Full), "a trial");
+        assert_eq!(decide(5600, 500_000), choice(1, Level::Full), "it held before");
+        assert_eq!(decide(5700, 500_000), choice(1, Level::Full));
+        assert_eq!(decide(6200, 500_000), choice(1, Level::Referenced), "and does no more");
     }
 
     #[test]
