@@ -1,13 +1,12 @@
-//! Playing: what a viewer gets and when, and the channel that brings a stream's packets to a worker's viewers.
+//! Playing: what a viewer gets, and when.
 
-use crate::WebRtc;
 use crate::batch::Batch;
 use crate::keys::Keys;
+use crate::lane::{Accepted, Lane, codec};
 use crate::meter::Rates;
 use crate::pace::Pace;
-use crate::packetlog::{Burst, PacketReader};
-use crate::pictureids::{Counter, Ids};
-use crate::port::Port;
+use crate::packetlog::Burst;
+use crate::pictureids::Ids;
 use crate::red;
 use crate::sender::{Placed, Sender, TrackTerms};
 use crate::source::{Source, clock_rate};
@@ -16,31 +15,13 @@ use crate::thinning::Wish;
 use crate::view::{Pass, View};
 use headwater_hub::{Attached, Session, Stream};
 use headwater_media::{Codec, Track};
-use std::cell::RefCell;
-use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use str0m::format::{Codec as RtcCodec, PayloadParams};
+use std::time::Instant;
+use str0m::format::PayloadParams;
 use str0m::media::MediaKind;
-use tokio::task::{JoinHandle, spawn_local};
 
 /// Share of lost packets from which on sound is sent twice.
 const LOSSY: f32 = 0.01;
-
-/// Least step of RTP time from one layer's picture to another's: a millisecond.
-const STEP_MIN: u32 = 90;
-
-/// Layers are in step to much less: two seconds. A picture that is older is of another publish.
-const STEP_BACK_MAX: i32 = 180_000;
-
-/// Most packets that a hole may have; beyond it nobody asks for them, and it is told as a hole of one.
-const HOLE_MAX: u64 = 1000;
-
-/// How often a stream's rates are looked up.
-const RATES: Duration = Duration::from_millis(500);
-
-/// Rest after frames went to viewers, for each of them and at most: see [`rest`].
-const FAN_OUT_REST: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(20));
 
 /// A viewer's side of a stream.
 pub(crate) struct Egress {
@@ -75,91 +56,6 @@ pub(crate) enum Rest {
     Until(Instant),
     /// What was offered comes later than its position.
     Gap,
-}
-
-/// One track on its way to one viewer.
-struct Lane {
-    terms: TrackTerms,
-    /// Its place in the sender.
-    track: usize,
-    /// What the viewer takes, best first.
-    accepted: Vec<Accepted>,
-    /// What it gets.
-    codec: Option<Codec>,
-    /// Payload type of redundant sound, if the viewer takes it.
-    redundant: Option<u8>,
-    /// Number of the packet before the next.
-    sequence: u64,
-    /// Place in the stream's track of the packet sent last.
-    last: Option<u64>,
-    /// RTP time of what was sent last, and what is added to the stream's: layers may have pictures of one time, but the
-    /// viewer's go on.
-    time: Option<u32>,
-    ahead: u32,
-    pictures: Counter,
-}
-
-#[derive(Clone, Copy)]
-struct Accepted {
-    codec: Codec,
-    payload_type: u8,
-    resend_type: Option<u8>,
-}
-
-impl Lane {
-    fn new(terms: TrackTerms) -> Lane {
-        // Half the range: the first wrap is far, and numbers can't go below zero.
-        let sequence = u64::from(rand::random::<u16>() / 2);
-        Lane {
-            terms,
-            track: 0,
-            accepted: Vec::new(),
-            codec: None,
-            redundant: None,
-            sequence,
-            last: None,
-            time: None,
-            ahead: 0,
-            pictures: Counter::default(),
-        }
-    }
-
-    fn accepts(&self, codec: Codec) -> Option<Accepted> {
-        self.accepted.iter().find(|accepted| accepted.codec == codec).copied()
-    }
-
-    /// The viewer's number of the packet at `place`: a hole in the stream is a hole for the viewer.
-    fn number(&mut self, place: u64) -> u64 {
-        let step = self.last.map_or(1, |last| match place.saturating_sub(last).max(1) {
-            gap if gap > HOLE_MAX => 2,
-            gap => gap,
-        });
-        self.last = Some(place);
-        self.sequence += step;
-        self.sequence
-    }
-
-    /// Leaves a frame out on purpose: no hole.
-    fn leave_out(&mut self, burst: &Burst) {
-        self.pictures.leave_out(burst);
-        let newest = burst.packets.last().map(|packet| packet.sequence);
-        self.last = self.last.and_then(|last| newest.map(|newest| newest.max(last)));
-    }
-
-    /// Goes on at another place without a hole, and at a later time.
-    fn skip_to(&mut self, burst: &Burst) {
-        self.last = burst.packets.first().map(|packet| packet.sequence.saturating_sub(1)).or(self.last);
-        let step = self.time.map_or(1, |time| burst.time.wrapping_sub(time) as i32);
-        let late = self.time.filter(|_| step <= 0 && step > -STEP_BACK_MAX);
-        self.ahead = late.map_or(0, |time| time.wrapping_add(STEP_MIN).wrapping_sub(burst.time));
-    }
-
-    /// The viewer's RTP time of a frame.
-    fn time(&mut self, burst: &Burst) -> u32 {
-        let time = burst.time.wrapping_add(self.ahead);
-        self.time = Some(time);
-        time
-    }
 }
 
 impl Egress {
@@ -254,7 +150,7 @@ impl Egress {
     pub(crate) fn jump(&mut self, at: u64) {
         self.next = Some(at);
         if std::mem::take(&mut self.part) > 0 {
-            self.video.iter_mut().for_each(|lane| lane.sequence += 1); // the rest of a picture is a hole
+            self.video.iter_mut().for_each(Lane::break_off);
         }
         self.view.shut();
     }
@@ -334,10 +230,16 @@ impl Egress {
             return; // what lies between comes first
         }
         for (at, burst) in (from..).zip(bursts) {
-            if burst.track == Track::Audio && at >= self.heard && !out.is_large() {
-                self.sound(sender, now, burst, out);
-                self.heard = at + 1;
+            if at < self.heard {
+                continue;
             }
+            if out.is_large() {
+                return;
+            }
+            if burst.track == Track::Audio {
+                self.sound(sender, now, burst, out);
+            }
+            self.heard = at + 1;
         }
     }
 
@@ -446,159 +348,5 @@ impl Egress {
             track.firs = counts.firs;
             track.jitter = counts.jitter;
         }
-    }
-}
-
-/// Our name of a negotiated codec; `None` for what is not sent.
-pub(crate) fn codec(params: &PayloadParams) -> Option<Codec> {
-    let spec = params.spec();
-    match spec.codec {
-        RtcCodec::H264 => Some(Codec::H264),
-        RtcCodec::H265 => Some(Codec::Hevc),
-        RtcCodec::Av1 => Some(Codec::Av1),
-        RtcCodec::Vp9 => Some(Codec::Vp9),
-        RtcCodec::Vp8 => Some(Codec::Vp8),
-        RtcCodec::Opus => Some(Codec::Opus),
-        RtcCodec::PCMA => Some(Codec::G711A),
-        RtcCodec::PCMU => Some(Codec::G711U),
-        _ => None,
-    }
-}
-
-/// Rests after work for so many sessions: so long for each, at most so long. What comes meanwhile is done together, so
-/// that each is looked at once for all of it; with few sessions there is no rest worth a timer, and nothing waits.
-pub(crate) async fn rest(sessions: usize, (each, most): (Duration, Duration)) {
-    let rest = each.saturating_mul(u32::try_from(sessions).unwrap_or(u32::MAX)).min(most);
-    if rest >= Duration::from_millis(1) {
-        tokio::time::sleep(rest).await;
-    }
-}
-
-/// A stream's packets on their way to one worker's viewers.
-pub(crate) struct Channel {
-    /// Keys of the viewers' sessions.
-    pub(crate) viewers: Vec<usize>,
-    source: Arc<Source>,
-    reader: Rc<RefCell<PacketReader>>,
-    /// What the stream takes, and when that was looked up.
-    rates: Rc<Rates>,
-    rated: Option<Instant>,
-    task: JoinHandle<()>,
-}
-
-impl Channel {
-    /// Begins to read `stream` for the worker of `port`.
-    pub(crate) fn open(gateway: &Arc<WebRtc>, stream: &Arc<Stream>, port: Weak<RefCell<Port>>) -> Channel {
-        let source = gateway.source(stream);
-        let reader = Rc::new(RefCell::new(source.log.reader()));
-        let task = spawn_local(carry(reader.clone(), stream.clone(), port));
-        Channel { viewers: Vec::new(), source, reader, rates: Rc::default(), rated: None, task }
-    }
-
-    /// Where a newcomer to a layer begins.
-    pub(crate) fn begin(&self, layer: u8) -> u64 {
-        self.reader.borrow().begin(layer)
-    }
-
-    /// Whether a newcomer to a layer gets a picture at once.
-    pub(crate) fn has_key(&self, layer: u8) -> bool {
-        self.reader.borrow().has_key(layer)
-    }
-
-    /// What the stream takes.
-    pub(crate) fn rates(&mut self, now: Instant) -> Rc<Rates> {
-        if self.rated.is_none_or(|rated| now.saturating_duration_since(rated) >= RATES) {
-            self.rates = Rc::new(self.source.log.rates());
-            self.rated = Some(now);
-        }
-        self.rates.clone()
-    }
-
-    /// Frames from a position on; see [`PacketReader::read`].
-    pub(crate) fn read(&self, from: u64, most: usize, out: &mut Vec<Arc<Burst>>) -> u64 {
-        self.reader.borrow().read(from, most, out)
-    }
-
-    /// Where its packets are made.
-    pub(crate) fn source(&self) -> Arc<Source> {
-        self.source.clone()
-    }
-
-    /// Asks the publisher for a key frame of a layer, if it is one that can be asked.
-    pub(crate) fn want_key_frame(&self, layer: u8) {
-        self.source.want_key_frame(layer);
-    }
-}
-
-impl Drop for Channel {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn carry(reader: Rc<RefCell<PacketReader>>, stream: Arc<Stream>, port: Weak<RefCell<Port>>) {
-    let mut bursts = Vec::new();
-    loop {
-        let from = std::future::poll_fn(|cx| reader.borrow_mut().poll_next(cx, &mut bursts)).await;
-        let Some(port) = port.upgrade() else { return };
-        let viewers = port.borrow_mut().fan_out(stream.name(), Instant::now(), from, &bursts);
-        drop(port);
-        bursts.clear();
-        rest(viewers, FAN_OUT_REST).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::packetlog::Packet;
-
-    fn burst(time: u32, places: std::ops::Range<u64>) -> Burst {
-        let payload = bytes::Bytes::from_static(&[0]);
-        let packet = |sequence| Packet { payload: payload.clone(), marker: false, sequence };
-        Burst {
-            track: Track::Video,
-            codec: Codec::H264,
-            layer: 0,
-            key: true,
-            disposable: false,
-            redundant: None,
-            instead_of: None,
-            time,
-            wallclock: Instant::now(),
-            packets: places.map(packet).collect(),
-        }
-    }
-
-    #[test]
-    fn numbers_have_the_holes_of_the_stream_and_no_others() {
-        let mut lane = Lane::new(TrackTerms::default());
-        let first = lane.number(70_000);
-        let mut next = |place| lane.number(place) - first;
-        assert_eq!([next(70_001), next(70_004)], [1, 4], "two were lost on their way in");
-        assert_eq!(next(300_000), 6, "another layer of another publisher");
-        lane.leave_out(&burst(0, 300_001..300_010));
-        assert_eq!(lane.number(300_010) - first, 7, "left out on purpose");
-        lane.skip_to(&burst(0, 5..9));
-        assert_eq!(lane.number(5) - first, 8);
-    }
-
-    #[test]
-    fn times_go_on_where_layers_are_not_in_step() {
-        let mut lane = Lane::new(TrackTerms::default());
-        let mut send = |anew: bool, time: u32| {
-            let burst = burst(time, 1..2);
-            if anew {
-                lane.skip_to(&burst);
-            }
-            lane.time(&burst)
-        };
-        assert_eq!([send(true, u32::MAX - 10), send(false, 2990)], [u32::MAX - 10, 2990]);
-        assert_eq!(
-            [send(true, 2990), send(false, 5990)],
-            [3080, 6080],
-            "another layer's picture of the same moment"
-        );
-        assert_eq!(send(true, 12_000), 12_000, "and in step again");
     }
 }

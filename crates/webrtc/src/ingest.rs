@@ -1,7 +1,7 @@
 //! Publishing: a peer's packets to frames of a stream, and the packets themselves to viewers of the same kind.
 
-use crate::egress::codec;
 use crate::engine::{Engine, Outbox};
+use crate::lane::codec;
 use crate::layers::{Layers, Take};
 use crate::ntp;
 use crate::packetlog::{Burst, Packet};

@@ -3,11 +3,12 @@
 use crate::WebRtc;
 use crate::answer::{self, candidate_lines, dress};
 use crate::candidates::{Asked, places};
-use crate::egress::{Egress, codec};
+use crate::egress::Egress;
 use crate::engine::{Engine, Outbox};
 use crate::former::Former;
 use crate::ingest::Ingest;
 use crate::keys;
+use crate::lane::codec;
 use crate::offer::{self, attribute, preferred};
 use crate::peer::{Birth, Peer, Role};
 use crate::port::own_address;

@@ -3,7 +3,8 @@
 use crate::WebRtc;
 use crate::addresses::Addresses;
 use crate::batch::Batch;
-use crate::egress::{Channel, Rest, rest};
+use crate::channel::{Channel, rest};
+use crate::egress::Rest;
 use crate::engine::Datagram;
 use crate::meter::{LAYERS_MAX, Rates};
 use crate::packetlog::Burst;

@@ -1,0 +1,102 @@
+//! A stream's packets on their way to one worker's viewers.
+
+use crate::WebRtc;
+use crate::meter::Rates;
+use crate::packetlog::{Burst, PacketReader};
+use crate::port::Port;
+use crate::source::Source;
+use headwater_hub::Stream;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::{JoinHandle, spawn_local};
+
+/// How often a stream's rates are looked up.
+const RATES: Duration = Duration::from_millis(500);
+
+/// Rest after frames went to viewers, for each of them and at most: see [`rest`].
+const FAN_OUT_REST: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(20));
+
+/// Rests after work for so many sessions: so long for each, at most so long. What comes meanwhile is done together, so
+/// that each is looked at once for all of it; with few sessions there is no rest worth a timer, and nothing waits.
+pub(crate) async fn rest(sessions: usize, (each, most): (Duration, Duration)) {
+    let rest = each.saturating_mul(u32::try_from(sessions).unwrap_or(u32::MAX)).min(most);
+    if rest >= Duration::from_millis(1) {
+        tokio::time::sleep(rest).await;
+    }
+}
+
+/// A stream's packets on their way to one worker's viewers.
+pub(crate) struct Channel {
+    /// Keys of the viewers' sessions.
+    pub(crate) viewers: Vec<usize>,
+    source: Arc<Source>,
+    reader: Rc<RefCell<PacketReader>>,
+    /// What the stream takes, and when that was looked up.
+    rates: Rc<Rates>,
+    rated: Option<Instant>,
+    task: JoinHandle<()>,
+}
+
+impl Channel {
+    /// Begins to read `stream` for the worker of `port`.
+    pub(crate) fn open(gateway: &Arc<WebRtc>, stream: &Arc<Stream>, port: Weak<RefCell<Port>>) -> Channel {
+        let source = gateway.source(stream);
+        let reader = Rc::new(RefCell::new(source.log.reader()));
+        let task = spawn_local(carry(reader.clone(), stream.clone(), port));
+        Channel { viewers: Vec::new(), source, reader, rates: Rc::default(), rated: None, task }
+    }
+
+    /// Where a newcomer to a layer begins.
+    pub(crate) fn begin(&self, layer: u8) -> u64 {
+        self.reader.borrow().begin(layer)
+    }
+
+    /// Whether a newcomer to a layer gets a picture at once.
+    pub(crate) fn has_key(&self, layer: u8) -> bool {
+        self.reader.borrow().has_key(layer)
+    }
+
+    /// What the stream takes.
+    pub(crate) fn rates(&mut self, now: Instant) -> Rc<Rates> {
+        if self.rated.is_none_or(|rated| now.saturating_duration_since(rated) >= RATES) {
+            self.rates = Rc::new(self.source.log.rates());
+            self.rated = Some(now);
+        }
+        self.rates.clone()
+    }
+
+    /// Frames from a position on; see [`PacketReader::read`].
+    pub(crate) fn read(&self, from: u64, most: usize, out: &mut Vec<Arc<Burst>>) -> u64 {
+        self.reader.borrow().read(from, most, out)
+    }
+
+    /// Where its packets are made.
+    pub(crate) fn source(&self) -> Arc<Source> {
+        self.source.clone()
+    }
+
+    /// Asks the publisher for a key frame of a layer, if it is one that can be asked.
+    pub(crate) fn want_key_frame(&self, layer: u8) {
+        self.source.want_key_frame(layer);
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn carry(reader: Rc<RefCell<PacketReader>>, stream: Arc<Stream>, port: Weak<RefCell<Port>>) {
+    let mut bursts = Vec::new();
+    loop {
+        let from = std::future::poll_fn(|cx| reader.borrow_mut().poll_next(cx, &mut bursts)).await;
+        let Some(port) = port.upgrade() else { return };
+        let viewers = port.borrow_mut().fan_out(stream.name(), Instant::now(), from, &bursts);
+        drop(port);
+        bursts.clear();
+        rest(viewers, FAN_OUT_REST).await;
+    }
+}
