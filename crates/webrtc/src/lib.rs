@@ -22,6 +22,7 @@ mod engine;
 mod former;
 #[doc(hidden)]
 pub mod fuzz;
+mod gate;
 mod ingest;
 mod keys;
 mod lane;

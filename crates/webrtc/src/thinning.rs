@@ -1,9 +1,10 @@
 //! What a viewer gets of a stream's pictures, by what its path carries: a layer whole, without pictures that nothing
 //! refers to, key frames alone, nothing. Sound is never left out.
 //!
-//! [`Thinning`] decides, [`Gate`] obeys. Down within half a second, since sound suffers from what does not fit; up by one rung a
-//! time, after a wait that doubles whenever it was in vain. A path is not known to carry more than what is sent, so
-//! that going up is a trial: the estimate must not fall meanwhile, and must reach the new rate within the trial.
+//! [`Thinning`] decides, [`Gate`](crate::gate::Gate) obeys. Down within half a second, since sound suffers from what
+//! does not fit; up by one rung a time, after a wait that doubles whenever it was in vain. A path is not known to carry
+//! more than what is sent, so that going up is a trial: the estimate must not fall meanwhile, and must reach the new
+//! rate within the trial; else it ends where it began.
 
 use crate::meter::{LAYERS_MAX, LayerRates, Rates};
 use smallvec::SmallVec;
@@ -227,71 +228,10 @@ impl Thinning {
     }
 }
 
-/// Lets pass what was chosen, so that a decoder is never given a picture whose references it lacks.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Gate {
-    /// The layer that passes; `None` before the first key frame.
-    layer: Option<u8>,
-    /// A picture that others refer to was left out since the last key frame.
-    broken: bool,
-}
-
-/// What a [`Gate`] needs to know of a picture.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Picture {
-    pub(crate) layer: u8,
-    pub(crate) key: bool,
-    /// Nothing refers to it.
-    pub(crate) disposable: bool,
-}
-
-impl Gate {
-    /// Whether a picture passes.
-    pub(crate) fn passes(&mut self, choice: Choice, picture: Picture) -> bool {
-        let own = self.layer == Some(picture.layer);
-        if picture.key && picture.layer == choice.layer && choice.level < Level::Paused {
-            *self = Gate { layer: Some(picture.layer), broken: false };
-            return true;
-        }
-        if !own {
-            return false;
-        }
-        let left_out = match choice.level {
-            Level::Full => false,
-            Level::Referenced => picture.disposable,
-            Level::Keys | Level::Paused => !picture.key || choice.level == Level::Paused,
-        };
-        self.broken |= left_out && !picture.disposable;
-        !left_out && !self.broken
-    }
-
-    /// Whether nothing passes that should, until a key frame of the chosen layer comes.
-    pub(crate) fn waits(&self, choice: Choice) -> bool {
-        let whole = choice.level < Level::Keys;
-        (self.layer != Some(choice.layer) && choice.level < Level::Paused) || (whole && self.broken)
-    }
-
-    /// The layer that passes.
-    pub(crate) fn layer(&self) -> Option<u8> {
-        self.layer
-    }
-
-    /// Whether every picture that others refer to passed since the last key frame.
-    pub(crate) fn is_whole(&self) -> bool {
-        !self.broken
-    }
-
-    /// Lets nothing pass until a key frame.
-    pub(crate) fn shut(&mut self) {
-        self.broken = true;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::layers::Layer;
-    use proptest::prelude::*;
 
     fn rates() -> Rates {
         let layer = |number: u8, rid: &str, full| {
@@ -392,51 +332,5 @@ mod tests {
         assert_eq!(thinning.decide(now, None, &rates), choice(1, Level::Full));
         rates.layers.clear();
         assert_eq!(thinning.decide(now, Some(50_000), &rates), choice(1, Level::Full), "no pictures at all");
-    }
-
-    #[test]
-    fn references_are_whole() {
-        let mut gate = Gate::default();
-        let full = choice(0, Level::Full);
-        let mut passes = |choice, layer, key, disposable| {
-            let passed = gate.passes(choice, Picture { layer, key, disposable });
-            (passed, gate.waits(choice))
-        };
-        assert_eq!(passes(full, 0, false, false), (false, true), "no key frame yet");
-        assert_eq!(passes(full, 1, true, false), (false, true), "of another layer");
-        assert_eq!(passes(full, 0, true, false), (true, false));
-        assert_eq!(passes(full, 0, false, true), (true, false));
-        let thin = choice(0, Level::Referenced);
-        assert_eq!(passes(thin, 0, false, true), (false, false));
-        assert_eq!(passes(thin, 0, false, false), (true, false));
-        assert_eq!(passes(full, 0, false, false), (true, false), "only what nothing refers to is missing");
-        assert_eq!(passes(choice(0, Level::Keys), 0, false, false), (false, false));
-        assert_eq!(passes(full, 0, false, false), (false, true), "its reference was left out");
-        assert_eq!(passes(full, 0, true, false), (true, false));
-        assert_eq!(passes(choice(0, Level::Paused), 0, true, false), (false, false));
-        assert_eq!(passes(choice(1, Level::Full), 1, false, false), (false, true));
-        assert_eq!(passes(choice(1, Level::Full), 1, true, false), (true, false));
-    }
-
-    proptest! {
-        #[test]
-        fn what_passes_can_be_decoded(
-            steps in prop::collection::vec((0u8..3, 0u8..4, 0u8..3, any::<bool>(), any::<bool>()), 1..200),
-        ) {
-            let mut gate = Gate::default();
-            // What a decoder has: the layer, and whether everything since its key frame came.
-            let mut decoder: Option<u8> = None;
-            for (wanted, level, layer, key, disposable) in steps {
-                let level = [Level::Full, Level::Referenced, Level::Keys, Level::Paused][usize::from(level)];
-                let picture = Picture { layer, key, disposable: disposable && !key };
-                let passed = gate.passes(choice(wanted, level), picture);
-                if passed {
-                    prop_assert!(key || decoder == Some(layer));
-                    decoder = Some(layer);
-                } else if decoder == Some(layer) && !picture.disposable {
-                    decoder = None;
-                }
-            }
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! Which pictures of a stream one viewer gets now.
 
+use crate::gate::{Gate, Picture};
 use crate::meter::Rates;
 use crate::packetlog::Burst;
-use crate::thinning::{Choice, Gate, Level, Picture, Thinning, Wish};
+use crate::thinning::{Choice, Level, Thinning, Wish};
 use std::time::{Duration, Instant};
 use str0m::media::Rid;
 
