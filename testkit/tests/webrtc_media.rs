@@ -3,11 +3,12 @@
 
 use headwater_media::{Codec, Frame, Kind, Time, Track};
 use headwater_testkit::packets::{Media, Packet};
+use headwater_testkit::rtc::{Peer, Rtp, Wish};
 use headwater_testkit::rtmp::RtmpPeer;
 use headwater_testkit::viewer::{Kept, Viewer};
 use headwater_testkit::{Clip, Options, Publisher, Reader, Server, Tool, flash, free_port, wait};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -95,6 +96,62 @@ fn flash_and_beep_of_rtmp_reach_webrtc_together() {
     assert_together(&flash::apart(&flashes(&viewer.video), &beeps(&viewer.audio)), "WHEP");
     assert_straight(&viewer.video, 90_000);
     assert_straight(&viewer.audio, 48_000);
+}
+
+/// 20 ms of µ-law: a tone of 1 kHz, or silence.
+fn phone_block(loud: bool) -> Vec<u8> {
+    (0..160)
+        .map(|at| {
+            if !loud {
+                0xff
+            } else if at % 8 < 4 {
+                0x90
+            } else {
+                0x10
+            }
+        })
+        .collect()
+}
+
+/// A second of sound as a phone sends it, which begins with a beep of a fifth; when that was.
+fn send_second(phone: &Peer, begun: Instant, second: u32) -> f64 {
+    let kind = phone.payload_type("PCMU");
+    let mut beep = 0.0;
+    for n in 50 * second..50 * (second + 1) {
+        let due = begun + Duration::from_millis(20) * n;
+        std::thread::sleep(due.saturating_duration_since(Instant::now())); // a microphone's pace
+        if n == 50 * second {
+            beep = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64();
+        }
+        let (payload, at) = (phone_block(n % 50 < 10), Instant::now());
+        let (sequence, timestamp) = (7 + u64::from(n), n * 160);
+        phone.send(Rtp { video: false, kind, sequence, timestamp, marker: false, payload, at });
+    }
+    beep
+}
+
+/// Sound that is made for some viewers is on the line of the publisher's own.
+#[test]
+fn g711_made_into_opus_keeps_its_time() {
+    let server = server("");
+    let path = "/rtc/v1/whip/?app=live&stream=phone";
+    let wish = Wish::new(server.api_address(), path, |config| config.enable_pcmu(true, false));
+    let phone = Peer::publish(&Wish { tracks: (true, false), ..wish }).unwrap().connected();
+    server.wait_until_published("phone");
+    let begun = Instant::now();
+    let mut viewer = viewer(&server, "phone");
+    let sender =
+        std::thread::spawn(move || (0..6).map(|n| send_second(&phone, begun, n)).collect::<Vec<_>>());
+    viewer.watch("four seconds and reports", LIMIT, |seen| {
+        seen.audio.packets.len() > 200 && seen.audio.reports.len() >= 3
+    });
+    let heard = beeps(&viewer.audio);
+    let sent = sender.join().unwrap();
+    assert!(heard.len() >= 3, "{heard:?}");
+    for beep in heard {
+        let late = sent.iter().map(|sent| beep - sent).min_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
+        assert!(late.abs() < TOGETHER, "a beep is {late} s late");
+    }
 }
 
 #[test]
