@@ -83,6 +83,11 @@ impl FrameLog {
         !self.readers.is_empty()
     }
 
+    /// Decoding time of the newest frame.
+    pub(crate) fn newest(&self) -> Option<Time> {
+        time_of(self.entries.iter().rev())
+    }
+
     /// Payload bytes kept.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

@@ -336,6 +336,11 @@ impl Stream {
         self.players.load(Ordering::Relaxed)
     }
 
+    /// Decoding time of the newest frame that is kept.
+    pub fn newest(&self) -> Option<Time> {
+        self.state.lock().frames.newest()
+    }
+
     /// What is known of it now.
     pub fn snapshot(&self) -> Snapshot {
         let state = self.state.lock();

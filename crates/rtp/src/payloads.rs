@@ -35,6 +35,12 @@ struct End {
     ticks: u32,
 }
 
+/// Bytes of each fragment of `len` bytes where `most` go into one: as few fragments as can be, of one size but for a
+/// last one that is shorter by less than their number. Datagrams of one size leave in one system call.
+pub(crate) fn evenly(len: usize, most: usize) -> usize {
+    len.div_ceil(len.div_ceil(most.max(1)).max(1)).max(1)
+}
+
 impl Payloads {
     /// Payloads of the last frame, in the order in which they are sent.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Payload<'_>> {
@@ -164,6 +170,19 @@ impl<'a> Payload<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fragments_are_of_one_size_but_the_last() {
+        assert_eq!([evenly(100, 100), evenly(101, 100), evenly(250, 100), evenly(0, 0)], [100, 51, 84, 1]);
+        for len in 1..3000 {
+            let size = evenly(len, 97);
+            let last = len - size * ((len - 1) / size);
+            assert!(
+                size <= 97 && len.div_ceil(size) == len.div_ceil(97) && size - last < len.div_ceil(97),
+                "{len}"
+            );
+        }
+    }
 
     #[test]
     fn pieces_make_payloads() {

@@ -15,16 +15,14 @@ use tokio::task::{JoinHandle, spawn_local};
 /// How often a stream's rates are looked up.
 const RATES: Duration = Duration::from_millis(500);
 
-/// Rest after frames went to viewers, for each of them and at most: see [`rest`].
+/// Rest after frames went to viewers, for each of them and at most: see [`rest_of`].
 const FAN_OUT_REST: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(20));
 
-/// Rests after work for so many sessions: so long for each, at most so long. What comes meanwhile is done together, so
-/// that each is looked at once for all of it; with few sessions there is no rest worth a timer, and nothing waits.
-pub(crate) async fn rest(sessions: usize, (each, most): (Duration, Duration)) {
+/// The rest after work for so many sessions: so long for each, at most so long. What comes meanwhile is done together,
+/// so that each is looked at once for all of it; with few sessions there is no rest worth a timer, and nothing waits.
+pub(crate) fn rest_of(sessions: usize, (each, most): (Duration, Duration)) -> Duration {
     let rest = each.saturating_mul(u32::try_from(sessions).unwrap_or(u32::MAX)).min(most);
-    if rest >= Duration::from_millis(1) {
-        tokio::time::sleep(rest).await;
-    }
+    if rest < Duration::from_millis(1) { Duration::ZERO } else { rest }
 }
 
 /// A stream's packets on their way to one worker's viewers.
@@ -95,8 +93,13 @@ async fn carry(reader: Rc<RefCell<PacketReader>>, stream: Arc<Stream>, port: Wea
         let from = std::future::poll_fn(|cx| reader.borrow_mut().poll_next(cx, &mut bursts)).await;
         let Some(port) = port.upgrade() else { return };
         let viewers = port.borrow_mut().fan_out(stream.name(), Instant::now(), from, &bursts);
+        let workers = port.borrow().workers();
         drop(port);
         bursts.clear();
-        rest(viewers, FAN_OUT_REST).await;
+        // The kernel spreads viewers evenly. More workers don't mean shorter rests: each would do more for fewer.
+        let rest = rest_of(viewers * workers, FAN_OUT_REST);
+        if rest > Duration::ZERO {
+            tokio::time::sleep(rest).await;
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Playing: what a viewer gets, and when.
 
+use crate::agreement::Section;
 use crate::batch::Batch;
 use crate::keys::Keys;
 use crate::lane::{Accepted, Lane, codec};
@@ -15,10 +16,10 @@ use crate::thinning::Wish;
 use crate::view::{Pass, View};
 use headwater_hub::{Attached, Session, Stream};
 use headwater_media::{Codec, Track};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Instant;
 use str0m::format::PayloadParams;
-use str0m::media::MediaKind;
 
 /// Share of lost packets from which on sound is sent twice.
 const LOSSY: f32 = 0.01;
@@ -88,16 +89,21 @@ impl Egress {
         self.stream.clone()
     }
 
-    /// Takes a media section of the answer. `params` are what both sides know, in the viewer's order.
-    pub(crate) fn media<'a>(
-        &mut self,
-        terms: TrackTerms,
-        kind: MediaKind,
-        params: impl Iterator<Item = &'a PayloadParams>,
-    ) {
-        let lane = if kind.is_audio() { &mut self.audio } else { &mut self.video };
+    /// Takes a media section that was agreed on.
+    pub(crate) fn media(&mut self, section: Section) {
+        let Some((ssrc, rtx)) = section.own else { return };
+        let audio = section.kind.is_audio();
+        let terms = TrackTerms {
+            ssrc,
+            rtx,
+            mid: section.mid,
+            clock_rate: 0,
+            extensions: section.extensions,
+            resend: !audio && section.accepted.iter().any(PayloadParams::fb_nack),
+        };
+        let lane = if audio { &mut self.audio } else { &mut self.video };
         let lane = lane.get_or_insert_with(|| Lane::new(terms));
-        for params in params {
+        for params in &section.accepted {
             if let Some(codec) = codec(params) {
                 let resend_type = params.resend().map(|pt| *pt);
                 lane.accepted.push(Accepted { codec, payload_type: *params.pt(), resend_type });
@@ -199,23 +205,32 @@ impl Egress {
         (from, bursts): (u64, &[Arc<Burst>]),
         out: &mut Batch,
     ) -> Rest {
-        loop {
+        let mut sound: SmallVec<[&Arc<Burst>; 16]> = SmallVec::new();
+        let rest = loop {
             let next = self.next.unwrap_or(from);
-            let new = bursts.get((next - from) as usize..).unwrap_or_default(); // far below the range's end
-            let Some(burst) = new.first() else { return Rest::Nothing };
+            let Some(burst) = bursts.get((next - from) as usize) else { break Rest::Nothing }; // far below the range's end
             if out.is_large() {
-                return Rest::More;
+                break Rest::More;
             }
             let heard = burst.track == Track::Audio && next < self.heard;
             if !heard && let Some(moment) = self.pace.too_early(now) {
-                self.sound_first(sender, now, (next, new), out);
-                return Rest::Until(moment);
+                break Rest::Until(moment);
             }
-            if heard || self.send(sender, now, burst, out) {
-                self.next = Some(next + 1);
-                self.heard = self.heard.max(next + 1);
+            match burst.track {
+                Track::Audio if !heard => sound.push(burst),
+                Track::Video if !self.picture(sender, now, burst, out) => continue,
+                _ => {}
             }
+            self.next = Some(next + 1);
+            self.heard = self.heard.max(next + 1);
+        };
+        // Behind the pictures, sound leaves in the same system call.
+        sound.into_iter().for_each(|burst| self.sound(sender, now, burst, out));
+        if let (Rest::Until(_), Some(next)) = (rest, self.next) {
+            let left = bursts.get((next - from) as usize..).unwrap_or_default(); // far below the range's end
+            self.sound_first(sender, now, (next, left), out);
         }
+        rest
     }
 
     /// On a narrow path, sends what was not heard of the sound of `bursts`, the first of which stands at `from`.
@@ -248,16 +263,7 @@ impl Egress {
         self.pace.caught_up();
     }
 
-    /// Sends a frame, or as much of a picture as the pace allows; whether that was all.
-    fn send(&mut self, sender: &mut Sender, now: Instant, burst: &Arc<Burst>, out: &mut Batch) -> bool {
-        match burst.track {
-            Track::Video => return self.picture(sender, now, burst, out),
-            Track::Audio => self.sound(sender, now, burst, out),
-            Track::Script => {}
-        }
-        true
-    }
-
+    /// Sends a picture, or as much of it as the pace allows; whether that was all.
     fn picture(&mut self, sender: &mut Sender, now: Instant, burst: &Arc<Burst>, out: &mut Batch) -> bool {
         let Some(lane) = &mut self.video else { return true };
         let Some(Accepted { payload_type, resend_type, .. }) = lane.accepts(burst.codec) else { return true };

@@ -1,9 +1,11 @@
 //! What takes bytes from outside before anybody has proved anything, for `fuzz/`: no part of the crate's interface.
 
+use crate::agreement::{Terms, agree};
 use crate::answer::dress;
-use crate::negotiate::{Terms, agree};
+use crate::dtls::Certificate;
+use crate::ice;
+use crate::ice::Credentials;
 use crate::offer;
-use crate::port::stun_user;
 use crate::red;
 use crate::registry::IceNames;
 use crate::signal::session::Wanted;
@@ -20,6 +22,8 @@ static USUAL: LazyLock<VhostRtc> = LazyLock::new(|| {
     conf.vhost(DEFAULT_VHOST).map_or_else(|| unreachable!("every configuration has it"), |v| v.rtc.clone())
 });
 
+static CERTIFICATE: LazyLock<Result<Certificate, String>> = LazyLock::new(Certificate::generate);
+
 /// An offer, up to the answer. Its first byte chooses the side and what is turned off.
 ///
 /// # Panics
@@ -35,8 +39,9 @@ pub fn offer(data: &[u8]) {
     if offer::check(&text, action).is_err() {
         return;
     }
-    let terms =
-        Terms { action, settings: &settings, codec: Some("av1"), credentials: None, certificate: None };
+    let Ok(certificate) = CERTIFICATE.as_ref() else { return };
+    let credentials = Credentials::random();
+    let terms = Terms { action, settings: &settings, codec: Some("av1"), credentials, certificate };
     if let Ok(agreed) = agree(&text, &terms, Instant::now()) {
         let dressed = dress(&agreed.answer, "s=x", &["candidate:0 1 udp 1 192.0.2.7 8000 typ host".into()]);
         assert!(SdpAnswer::from_sdp_string(&dressed).is_ok(), "nobody can read {dressed}");
@@ -57,7 +62,7 @@ pub fn call(text: &str) {
 
 /// The first packet of an address.
 pub fn packet(data: &[u8]) {
-    stun_user(data);
+    ice::user(data);
 }
 
 /// A payload of redundant sound: its blocks lie in it, and two that can be carried come back as they were.

@@ -1,13 +1,15 @@
 //! Publishing: a peer's packets to frames of a stream, and the packets themselves to viewers of the same kind.
 
-use crate::engine::{Engine, Outbox};
+use crate::agreement;
+use crate::batch::Batch;
+use crate::keys::Keys;
 use crate::lane::codec;
 use crate::layers::{Layers, Take};
-use crate::ntp;
 use crate::packetlog::{Burst, Packet};
+use crate::receiver::{Heard, Receiver, Section};
 use crate::red;
 use crate::references::References;
-use crate::source::{Before, Source, clock_rate, format};
+use crate::source::{Ask, Before, Finder, Source, clock_rate, format};
 use crate::status::Facts;
 use bytes::Bytes;
 use headwater_conf::VhostRtc;
@@ -18,13 +20,9 @@ use headwater_rtp::{
     Clock, Depacketizer, Event as Unpacked, Format, Incoming, Limits, Ordered, Reorder,
     Source as ClockSource, Unit,
 };
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use str0m::Event;
-use str0m::format::PayloadParams;
-use str0m::media::{KeyframeRequestKind, MediaKind, Mid, Pt, Rid};
-use str0m::rtp::{RtpPacket, Ssrc};
+use str0m::media::Rid;
 
 /// How long a lost packet is waited for: two round trips of a bad path, in which it is asked for again.
 const WAIT: Time = Time::from_millis(400);
@@ -42,29 +40,66 @@ const BURST_MAX: usize = 4096;
 pub(crate) struct Ingest {
     stream: Arc<Stream>,
     publisher: Option<Publisher>,
-    source: Option<Arc<Source>>,
-    /// What was agreed on: payload types with their formats.
-    formats: Vec<(Mid, Pt, Format)>,
+    relay: Relay,
+    /// What was agreed on, until DTLS is through.
+    sections: Vec<Section>,
+    receiver: Option<Box<Receiver>>,
+    /// Payload types with their formats.
+    formats: Vec<(u8, Format)>,
     /// Payload types of redundant sound, with the format inside.
-    redundant: Vec<(Pt, Format)>,
-    lanes: HashMap<Ssrc, Lane>,
+    redundant: Vec<(u8, Format)>,
+    lanes: Lanes,
     clock: Clock,
     began: Option<Instant>,
     /// `pli_for_rtmp`, when frames go to outputs that need regular key frames.
     refresh: Option<Duration>,
     /// `drop_for_pt`.
-    ignored: Option<Pt>,
+    ignored: Option<u8>,
     layers: Layers,
     /// A picture as viewers were given it: RTP time and moment. Other layers' RTP times follow it.
-    lead: Option<(Ssrc, u32, Time)>,
+    lead: Option<(usize, u32, Time)>,
     /// When the last picture went to the stream.
     shown: Option<Time>,
+    /// What the receiver and the depacketizer made; their room is used again.
+    heard: Vec<Heard>,
     events: Vec<Unpacked>,
 }
 
+/// Where packets go as they are, while somebody watches.
+#[derive(Default)]
+struct Relay {
+    /// Once the stream is the publisher's.
+    finder: Option<Finder>,
+    ask: Option<Ask>,
+    source: Weak<Source>,
+    /// Whether packets of frames are kept, and whether they go to the source: from a key frame on.
+    watched: bool,
+    begun: bool,
+}
+
+impl Relay {
+    /// The source of the stream's viewers; whether it is one that was not there before.
+    fn find(&mut self, stream: &Stream) -> Option<(Arc<Source>, bool)> {
+        let Some(source) = self.finder.as_mut().and_then(|finder| finder.find(stream.name())) else {
+            (self.watched, self.begun) = (false, false);
+            return None;
+        };
+        let new = !self.watched || Weak::as_ptr(&self.source) != Arc::as_ptr(&source);
+        if new {
+            (self.watched, self.begun) = (true, false);
+            self.source = Arc::downgrade(&source);
+            source.set_ask(self.ask.clone());
+        }
+        Some((source, new))
+    }
+}
+
+/// By the receiver's number of the source; `None` for one that is left.
+#[derive(Default)]
+struct Lanes(Vec<Option<Lane>>);
+
 /// One source of packets.
 struct Lane {
-    mid: Mid,
     rid: Option<Rid>,
     /// Number of the simulcast layer; 0 where there are none.
     layer: u8,
@@ -97,6 +132,30 @@ struct Arrived {
     payload: Bytes,
 }
 
+impl Lanes {
+    fn get_mut(&mut self, source: usize) -> Option<&mut Lane> {
+        self.0.get_mut(source)?.as_mut()
+    }
+
+    /// At most as many as the receiver keeps apart.
+    fn insert(&mut self, source: usize, lane: Lane) {
+        if source >= self.0.len() {
+            self.0.resize_with(source + 1, || None);
+        }
+        if let Some(place) = self.0.get_mut(source) {
+            *place = Some(lane);
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (usize, &Lane)> {
+        self.0.iter().enumerate().filter_map(|(source, lane)| Some((source, lane.as_ref()?)))
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Lane)> {
+        self.0.iter_mut().enumerate().filter_map(|(source, lane)| Some((source, lane.as_mut()?)))
+    }
+}
+
 impl Lane {
     fn is_video(&self) -> bool {
         track_of(self.format.codec()) == Track::Video
@@ -120,22 +179,19 @@ impl Lane {
     }
 
     /// Takes a packet; of a redundant one, what it brings along fills gaps.
-    fn push(&mut self, arrival: Time, packet: &RtpPacket, redundant: bool) {
-        let (sequence, timestamp) = (packet.header.sequence_number, packet.header.timestamp);
-        let marker = packet.header.marker;
-        let payload = Bytes::from_owner(packet.payload.clone());
+    fn push(&mut self, arrival: Time, sequence: u16, arrived: Arrived, redundant: bool) {
         self.count(sequence);
         if !redundant {
-            self.reorder.push(arrival, sequence, Arrived { timestamp, marker, payload });
+            self.reorder.push(arrival, sequence, arrived);
             return;
         }
-        for block in red::split(&payload).into_iter().flatten() {
-            let arrived = Arrived {
-                timestamp: timestamp.wrapping_sub(block.offset),
-                marker: marker && block.age == 0,
+        for block in red::split(&arrived.payload).into_iter().flatten() {
+            let inner = Arrived {
+                timestamp: arrived.timestamp.wrapping_sub(block.offset),
+                marker: arrived.marker && block.age == 0,
                 payload: block.payload,
             };
-            self.reorder.push(arrival, sequence.wrapping_sub(block.age), arrived);
+            self.reorder.push(arrival, sequence.wrapping_sub(block.age), inner);
         }
     }
 }
@@ -146,27 +202,53 @@ impl Ingest {
         Ingest {
             stream,
             publisher: None,
-            source: None,
+            relay: Relay::default(),
+            sections: Vec::new(),
+            receiver: None,
             formats: Vec::new(),
             redundant: Vec::new(),
-            lanes: HashMap::new(),
+            lanes: Lanes::default(),
             clock: Clock::new(),
             began: None,
             refresh: settings.rtc_to_rtmp.then_some(settings.pli_for_rtmp),
-            ignored: ignored.map(Pt::from),
+            ignored,
             layers: Layers::default(),
             lead: None,
             shown: None,
+            heard: Vec::new(),
             events: Vec::new(),
         }
     }
 
-    /// Takes a media section of the answer.
-    pub(crate) fn media(&mut self, mid: Mid, _kind: MediaKind, params: &[PayloadParams]) {
-        let formats = params.iter().filter_map(|params| Some((mid, params.pt(), format(codec(params)?)?)));
-        self.formats.extend(formats);
-        let redundant = params.iter().filter_map(|params| Some((params.red()?, format(codec(params)?)?)));
-        self.redundant.extend(redundant);
+    /// Takes a media section that was agreed on.
+    pub(crate) fn media(&mut self, section: agreement::Section) {
+        for params in &section.accepted {
+            let Some(format) = codec(params).and_then(format) else { continue };
+            self.formats.push((*params.pt(), format));
+            self.redundant.extend(params.red().map(|pt| (*pt, format)));
+        }
+        self.sections.push(Section::of(&section));
+    }
+
+    /// DTLS is through: from here on packets can be opened. Fails for a profile of SRTP that is not ours.
+    pub(crate) fn connect(&mut self, keys: &Keys, session: &Session, now: Instant) -> Result<(), String> {
+        let sections = std::mem::take(&mut self.sections);
+        let receiver = Receiver::new(keys, sections, &session.id().to_string(), now);
+        let receiver = receiver.ok_or_else(|| format!("SRTP profile {:?} is not served", keys.profile))?;
+        self.receiver = Some(Box::new(receiver));
+        Ok(())
+    }
+
+    /// When [`Ingest::report`] is due.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.receiver.as_ref().and_then(|receiver| receiver.due())
+    }
+
+    /// Puts what the publisher is to be told into `out`, if it is due.
+    pub(crate) fn report(&mut self, now: Instant, out: &mut Batch) {
+        if let Some(receiver) = &mut self.receiver {
+            receiver.report(now, out);
+        }
     }
 
     /// Whether nothing was agreed on.
@@ -174,117 +256,111 @@ impl Ingest {
         self.formats.is_empty()
     }
 
-    /// Takes possession of the stream; its packets go to `source` as they are.
-    pub(crate) fn publish(&mut self, session: &Arc<Session>, source: Arc<Source>) -> Result<(), String> {
+    /// Takes possession of the stream. Its packets go as they are to the source that `finder` finds while somebody
+    /// watches, which asks for key frames by `ask`.
+    pub(crate) fn publish(&mut self, session: &Arc<Session>, finder: Finder, ask: Ask) -> Result<(), String> {
         let publisher = self.stream.publish(session).map_err(|busy| busy.to_string())?;
-        let has = |track| self.formats.iter().any(|(_, _, format)| track_of(format.codec()) == track);
-        publisher.announce(Tracks { audio: has(Track::Audio), video: has(Track::Video) });
+        publisher.announce(Tracks { audio: self.has(Track::Audio), video: self.has(Track::Video) });
         self.publisher = Some(publisher);
-        self.source = Some(source);
+        self.relay = Relay { finder: Some(finder), ask: Some(ask), ..Relay::default() };
         Ok(())
     }
 
-    pub(crate) fn stream(&self) -> &Arc<Stream> {
-        &self.stream
+    fn has(&self, track: Track) -> bool {
+        self.formats.iter().any(|(_, format)| track_of(format.codec()) == track)
     }
 
     /// A viewer needs a key frame of a layer.
     pub(crate) fn want_key_frame(&mut self, layer: u8) {
         let meant = |lane: &&mut Lane| lane.is_video() && lane.layer == layer;
-        self.lanes.values_mut().filter(meant).for_each(|lane| lane.wanted = true);
+        self.lanes.iter_mut().map(|(_, lane)| lane).filter(meant).for_each(|lane| lane.wanted = true);
     }
 
-    /// What the API shows beside what the state machine counts.
-    pub(crate) fn tell(&self, facts: &mut Facts) {
-        for lane in self.lanes.values() {
-            let track = facts.track(lane.mid.to_string(), lane.rid.map(|rid| rid.to_string()));
+    /// What the API shows.
+    pub(crate) fn tell(&self, now: Instant, facts: &mut Facts) {
+        let Some(receiver) = &self.receiver else { return };
+        let rtt = receiver.sources().iter().filter_map(|source| source.rtt()).min();
+        facts.rtt_ms = rtt.map(|rtt| rtt.as_secs_f64() * 1e3).or(facts.rtt_ms);
+        for (place, lane) in self.lanes.iter() {
+            let Some(source) = receiver.source(place) else { continue };
+            let Some(section) = receiver.section(source) else { continue };
+            let track = facts.track(section.mid.to_string(), lane.rid.map(|rid| rid.to_string()));
             track.kind = if lane.is_video() { "video" } else { "audio" };
             track.codec = format!("{:?}", lane.format.codec());
             track.clock_rate = clock_rate(lane.format.codec());
             (track.lost, track.repaired) = (lane.lost, lane.late);
+            let counts = source.counts();
+            track.counted(now, counts.packets, counts.bytes);
+            track.loss = counts.lost.map(|lost| f32::from(lost) / 256.0);
+            track.nacks = counts.nacks;
+            track.plis = counts.plis;
+            track.firs = counts.firs;
+            track.jitter = counts.jitter;
         }
         // A section with layers has no packets of its own.
-        let layered: Vec<Mid> =
-            self.lanes.values().filter(|lane| lane.rid.is_some()).map(|lane| lane.mid).collect();
-        facts.tracks.retain(|track| track.rid.is_some() || !layered.iter().any(|mid| **mid == *track.mid));
-        let current =
-            self.lanes.values().find(|lane| lane.is_video() && self.layers.current() == Some(lane.layer));
+        let layered = self.lanes.iter().filter(|(_, lane)| lane.rid.is_some());
+        let mids: Vec<&str> = layered
+            .filter_map(|(place, _)| receiver.section(receiver.source(place)?))
+            .map(|section| &*section.mid)
+            .collect();
+        facts.tracks.retain(|track| track.rid.is_some() || !mids.contains(&&*track.mid));
+        let mut lanes = self.lanes.iter().map(|(_, lane)| lane);
+        let current = lanes.find(|lane| lane.is_video() && self.layers.current() == Some(lane.layer));
         facts.layer = current.and_then(|lane| lane.rid).map(|rid| rid.to_string());
     }
 
-    /// Takes an event of the state machine.
-    pub(crate) fn take(
-        &mut self,
-        engine: &mut Engine,
-        out: &mut Outbox,
-        now: Instant,
-        event: Event,
-    ) -> Result<(), String> {
-        match event {
-            Event::RtpPacket(packet) => self.packet(engine, out, now, packet),
-            Event::SenderFeedback(report) => {
-                let info = &report.sender_info;
-                if let Some(lane) = self.lanes.get(&info.ssrc) {
-                    self.clock.report(lane.clock, ntp::at(info.ntp_time), info.rtp_time.numer() as u32);
+    /// Takes a datagram of RTP or RTCP.
+    pub(crate) fn receive(&mut self, now: Instant, datagram: &[u8]) {
+        let Some(receiver) = &mut self.receiver else { return };
+        let mut heard = std::mem::take(&mut self.heard);
+        receiver.receive(now, datagram, &mut heard);
+        for heard in heard.drain(..) {
+            match heard {
+                Heard::Packet { source, payload_type, sequence, timestamp, marker, payload, .. } => {
+                    let arrived = Arrived { timestamp, marker, payload };
+                    self.packet(now, source, payload_type, sequence, arrived);
                 }
-                Ok(())
+                Heard::Report { source, ntp, timestamp } => {
+                    if let Some(lane) = self.lanes.get_mut(source) {
+                        self.clock.report(lane.clock, ntp, timestamp);
+                    }
+                }
             }
-            _ => Ok(()),
         }
+        self.heard = heard;
     }
 
-    fn packet(
-        &mut self,
-        engine: &mut Engine,
-        out: &mut Outbox,
-        now: Instant,
-        packet: RtpPacket,
-    ) -> Result<(), String> {
-        let (ssrc, pt) = (packet.header.ssrc, packet.header.payload_type);
-        if self.publisher.is_none() || self.ignored == Some(pt) {
-            return Ok(());
+    fn packet(&mut self, now: Instant, source: usize, payload_type: u8, sequence: u16, arrived: Arrived) {
+        if self.publisher.is_none() || self.ignored == Some(payload_type) {
+            return;
         }
-        if !self.lanes.contains_key(&ssrc) && !self.add_lane(engine, out, ssrc, pt)? {
-            return Ok(());
+        if self.lanes.get_mut(source).is_none() {
+            let Some(lane) = self.make_lane(source, payload_type) else { return };
+            self.lanes.insert(source, lane);
         }
         let arrival = Time::from(now.duration_since(*self.began.get_or_insert(now)));
-        let redundant = self.redundant.iter().any(|(agreed, _)| *agreed == pt);
-        if let Some(lane) = self.lanes.get_mut(&ssrc) {
-            lane.push(arrival, &packet, redundant);
-        }
-        self.release(ssrc, arrival, now);
+        let redundant = self.redundant.iter().any(|(agreed, _)| *agreed == payload_type);
+        let Some(lane) = self.lanes.get_mut(source) else { return };
+        lane.push(arrival, sequence, arrived, redundant);
+        self.release(source, arrival, now);
         if let Some(layer) = self.layers.wanted(arrival) {
             self.want_key_frame(layer);
         }
-        self.ask(engine, out, now)
+        self.ask(now);
     }
 
-    /// A source that was not heard before. False for one that nothing was agreed on for.
-    fn add_lane(
-        &mut self,
-        engine: &mut Engine,
-        out: &mut Outbox,
-        ssrc: Ssrc,
-        pt: Pt,
-    ) -> Result<bool, String> {
-        let plain = self.formats.iter().map(|(_, agreed, format)| (*agreed, *format));
-        let Some((_, format)) = plain.chain(self.redundant.iter().copied()).find(|(agreed, _)| *agreed == pt)
-        else {
-            return Ok(false);
-        };
-        let place = |rtc: &mut str0m::Rtc| {
-            rtc.direct_api().stream_rx(&ssrc).map(|stream| (stream.mid(), stream.rid()))
-        };
-        let Some((mid, rid)) = engine.change(out, place).map_err(|error| error.to_string())? else {
-            return Ok(false);
-        };
+    /// A source that was not heard before. `None` for one that nothing was agreed on for.
+    fn make_lane(&mut self, source: usize, payload_type: u8) -> Option<Lane> {
+        let mut agreed = self.formats.iter().chain(&self.redundant);
+        let (_, format) = *agreed.find(|(agreed, _)| *agreed == payload_type)?;
+        let receiver = self.receiver.as_ref()?;
+        let rid = receiver.rid(receiver.source(source)?).map(Rid::from);
         let video = track_of(format.codec()) == Track::Video;
         let Some(layer) = (if video { self.layers.number(rid) } else { Some(0) }) else {
             tracing::debug!(stream = %self.stream.name(), ?rid, "a simulcast layer too many is left");
-            return Ok(false);
+            return None;
         };
-        let lane = Lane {
-            mid,
+        Some(Lane {
             rid,
             layer,
             format,
@@ -301,15 +377,13 @@ impl Ingest {
             lost: 0,
             late: 0,
             newest: None,
-        };
-        self.lanes.insert(ssrc, lane);
-        Ok(true)
+        })
     }
 
     /// Gives on what has its turn.
-    fn release(&mut self, ssrc: Ssrc, arrival: Time, now: Instant) {
+    fn release(&mut self, source: usize, arrival: Time, now: Instant) {
         loop {
-            let Some(lane) = self.lanes.get_mut(&ssrc) else { return };
+            let Some(lane) = self.lanes.get_mut(source) else { return };
             let (sequence, packet) = match lane.reorder.pop(arrival) {
                 Some(Ordered::Packet(sequence, packet)) => (sequence, packet),
                 Some(Ordered::Lost(_, count)) => {
@@ -319,24 +393,24 @@ impl Ingest {
                 None => return,
             };
             let Arrived { timestamp, marker, payload } = packet;
-            if lane.packets.len() < BURST_MAX && !payload.is_empty() {
+            if self.relay.watched && lane.packets.len() < BURST_MAX && !payload.is_empty() {
                 lane.packets.push(Packet { payload: payload.clone(), marker, sequence });
             }
             let mut events = std::mem::take(&mut self.events);
             lane.depacketizer.push(&Incoming { sequence, timestamp, marker, payload }, &mut events);
             for event in events.drain(..) {
-                self.unpacked(ssrc, event, arrival, now);
+                self.unpacked(source, event, arrival, now);
             }
             self.events = events; // its room is used again
         }
     }
 
-    fn unpacked(&mut self, ssrc: Ssrc, event: Unpacked, arrival: Time, now: Instant) {
+    fn unpacked(&mut self, source: usize, event: Unpacked, arrival: Time, now: Instant) {
         match event {
-            Unpacked::Unit(unit) => self.unit(ssrc, unit, arrival, now),
+            Unpacked::Unit(unit) => self.unit(source, unit, arrival, now),
             Unpacked::Dropped { why, .. } => {
                 tracing::debug!(stream = %self.stream.name(), %why, "a frame from WebRTC was not whole");
-                if let Some(lane) = self.lanes.get_mut(&ssrc) {
+                if let Some(lane) = self.lanes.get_mut(source) {
                     lane.wanted = true;
                     lane.packets.clear();
                 }
@@ -347,25 +421,25 @@ impl Ingest {
         }
     }
 
-    fn unit(&mut self, ssrc: Ssrc, unit: Unit, arrival: Time, now: Instant) {
-        let Some(lane) = self.lanes.get_mut(&ssrc) else { return };
+    fn unit(&mut self, source: usize, unit: Unit, arrival: Time, now: Instant) {
+        let Some(lane) = self.lanes.get_mut(source) else { return };
         let codec = lane.format.codec();
         let time = self.clock.time(lane.clock, unit.timestamp, arrival);
         let frame = unit.clone().into_frame(codec, time);
         if lane.is_video() {
-            self.describe(ssrc, &frame);
+            self.describe(source, &frame);
         }
         // The moment on the publisher's timeline, so that sound and pictures of viewers are in step.
         let early = (arrival - time).duration();
         let wallclock = now.checked_sub(early).unwrap_or(now);
         if unit.kind != Kind::Config {
-            self.relay(ssrc, &unit, time, wallclock);
+            self.relay(source, &unit, time, wallclock);
         }
         match frame.track {
-            Track::Video => self.picture(ssrc, frame, arrival),
+            Track::Video => self.picture(source, frame, arrival),
             _ => {
                 let pts = self.publish_frame(frame);
-                if let (Some(source), Some(pts)) = (&self.source, pts) {
+                if let (Some(source), Some(pts)) = (self.relay.source.upgrade(), pts) {
                     source.heard(codec, pts, wallclock);
                 }
             }
@@ -373,29 +447,46 @@ impl Ingest {
     }
 
     /// Learns what a layer is from its configuration or a key frame.
-    fn describe(&mut self, ssrc: Ssrc, frame: &Frame) {
-        let Some(lane) = self.lanes.get_mut(&ssrc) else { return };
+    fn describe(&mut self, source: usize, frame: &Frame) {
+        let Some(lane) = self.lanes.get_mut(source) else { return };
         if frame.kind == Kind::Config {
             lane.config = Some(frame.payload.clone());
         }
         let Some(info) = describe_video(frame).filter(|info| info.width > 0) else { return };
         if self.layers.is_of_size(lane.layer, (info.width, info.height))
-            && let Some(source) = &self.source
+            && let Some(source) = self.relay.source.upgrade().filter(|_| self.relay.begun)
         {
             source.log.set_layers(self.layers.order());
         }
     }
 
+    /// Where a frame's packets go as they are: nowhere while nobody watches, and from a key frame on.
+    fn relayed_to(&mut self, key: bool) -> Option<Arc<Source>> {
+        let (source, new) = self.relay.find(&self.stream)?;
+        if new {
+            self.lanes.iter_mut().for_each(|(_, lane)| lane.wanted = true);
+            return None; // of this frame, nothing was kept
+        }
+        if !self.relay.begun && (key || !self.has(Track::Video)) {
+            self.relay.begun = true;
+            source.log.set_layers(self.layers.order());
+        }
+        self.relay.begun.then_some(source)
+    }
+
     /// Gives the packets of a frame to viewers as they are.
-    fn relay(&mut self, ssrc: Ssrc, unit: &Unit, time: Time, wallclock: Instant) {
-        let Some(lane) = self.lanes.get_mut(&ssrc) else { return };
+    fn relay(&mut self, source: usize, unit: &Unit, time: Time, wallclock: Instant) {
+        let Some(lane) = self.lanes.get_mut(source) else { return };
         let (codec, layer) = (lane.format.codec(), lane.layer);
         let track = track_of(codec);
         let key = track == Track::Video && unit.kind == Kind::Key;
+        let to = self.relayed_to(key);
+        let Some(lane) = self.lanes.get_mut(source) else { return };
+        let Some((to, publisher)) = to.zip(self.publisher.as_ref()) else { return lane.packets.clear() };
         if track == Track::Video {
-            let (lead, led, moment) = *self.lead.get_or_insert((ssrc, unit.timestamp, time));
-            if lead == ssrc {
-                self.lead = Some((ssrc, unit.timestamp, time));
+            let (lead, led, moment) = *self.lead.get_or_insert((source, unit.timestamp, time));
+            if lead == source {
+                self.lead = Some((source, unit.timestamp, time));
             } else if key {
                 let ahead = (time - moment).ticks(clock_rate(codec)) as u32; // modulo 2^32, as RTP times are
                 lane.shift = led.wrapping_add(ahead).wrapping_sub(unit.timestamp);
@@ -417,14 +508,12 @@ impl Ingest {
             wallclock,
             packets,
         };
-        if let (Some(source), Some(publisher)) = (&self.source, &self.publisher) {
-            source.relay(publisher.session().id(), burst);
-        }
+        to.relay(publisher.session().id(), burst);
     }
 
     /// Gives a picture to the stream, if it is of the layer that is the stream.
-    fn picture(&mut self, ssrc: Ssrc, frame: Frame, arrival: Time) {
-        let Some(lane) = self.lanes.get(&ssrc) else { return };
+    fn picture(&mut self, source: usize, frame: Frame, arrival: Time) {
+        let Some(lane) = self.lanes.get_mut(source) else { return };
         let (layer, config) = (lane.layer, lane.config.clone());
         if frame.kind == Kind::Config {
             if self.layers.current() == Some(layer) {
@@ -458,30 +547,23 @@ impl Ingest {
     }
 
     /// Asks for key frames where somebody needs one, not too often.
-    fn ask(&mut self, engine: &mut Engine, out: &mut Outbox, now: Instant) -> Result<(), String> {
+    fn ask(&mut self, now: Instant) {
         let (current, refresh) = (self.layers.current(), self.refresh);
-        for lane in self.lanes.values_mut().filter(|lane| lane.is_video()) {
+        let Some(receiver) = &mut self.receiver else { return };
+        for (place, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.is_video()) {
             let own = refresh.filter(|_| current.is_none_or(|current| current == lane.layer));
-            if !lane.asks(now, own) {
-                continue;
+            if lane.asks(now, own) {
+                (lane.asked, lane.wanted) = (Some(now), false);
+                receiver.ask_key_frame(place);
             }
-            (lane.asked, lane.wanted) = (Some(now), false);
-            let (mid, rid) = (lane.mid, lane.rid);
-            let request = |rtc: &mut str0m::Rtc| {
-                if let Some(stream) = rtc.direct_api().stream_rx_by_mid(mid, rid) {
-                    stream.request_keyframe(KeyframeRequestKind::Pli);
-                }
-            };
-            engine.change(out, request).map_err(|error| error.to_string())?;
         }
-        Ok(())
     }
 }
 
 impl Drop for Ingest {
     fn drop(&mut self) {
         // It still has the stream, so nobody else can have told how to be asked.
-        if let (Some(source), Some(_)) = (&self.source, &self.publisher) {
+        if let Some(source) = self.relay.source.upgrade().filter(|_| self.publisher.is_some()) {
             source.set_ask(None);
         }
     }

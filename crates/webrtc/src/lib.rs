@@ -1,8 +1,8 @@
 //! WebRTC: WHIP in, WHEP out, on one UDP port for all workers.
 //!
-//! ICE, DTLS, SDP, and a publisher's SRTP and RTCP are str0m's, driven by [`engine`] alone. What is here is the socket
-//! side, the ties to the hub, the viewers' SRTP and RTCP ([`sender`]), and signalling over HTTP ([`router`]): WHIP
-//! (RFC 9725), WHEP (draft-ietf-wish-whep) and SRS's JSON calls.
+//! SDP is str0m's ([`agreement`]), DTLS is dimpl's ([`dtls`]). What is here is the socket side, ICE-lite ([`ice`]), SRTP
+//! and RTCP of viewers ([`sender`]) and publishers ([`receiver`]), the ties to the hub, and signalling over HTTP
+//! ([`router`]): WHIP (RFC 9725), WHEP (draft-ietf-wish-whep) and SRS's JSON calls.
 //!
 //! A stream is made into RTP packets once ([`source`], [`packetlog`]); a viewer is a position in them with numbers and
 //! keys of its own ([`egress`]), and its packets are sealed in the buffer that the kernel gets ([`batch`]). A session
@@ -12,17 +12,18 @@
 //! connections in [`tcp`].
 
 mod addresses;
+mod agreement;
 mod answer;
 mod bandwidth;
 mod batch;
 mod candidates;
 mod channel;
+mod dtls;
 mod egress;
-mod engine;
-mod former;
 #[doc(hidden)]
 pub mod fuzz;
 mod gate;
+mod ice;
 mod ingest;
 mod keys;
 mod lane;
@@ -58,6 +59,7 @@ pub use signal::router;
 pub use status::{Facts, Level, Phase, SessionFacts, TrackFacts};
 pub use tcp::{is_packet, serve as serve_tcp};
 
+use dtls::Certificate;
 use headwater_conf::Conf;
 use headwater_convert::Conversions;
 use headwater_hub::{Admission, Hub, Stream, Workers};
@@ -70,7 +72,6 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, OnceLock};
-use str0m::config::DtlsCert;
 use tokio::runtime::Handle;
 
 /// Bits a second of converted sound where no vhost says otherwise.
@@ -98,10 +99,10 @@ pub struct WebRtc {
     runtime: Handle,
     conversions: Conversions,
     pub(crate) registry: Arc<Registry>,
-    sources: Sources,
+    pub(crate) sources: Arc<Sources>,
     failed: Mutex<VecDeque<Arc<Status>>>,
     /// One for the process: clients learn its fingerprint from each answer.
-    certificate: OnceLock<Option<DtlsCert>>,
+    certificate: OnceLock<Result<Certificate, String>>,
     pub(crate) identity: Identity,
     udp: AtomicU16,
     tcp: AtomicU16,
@@ -129,7 +130,7 @@ impl WebRtc {
             conversions: Conversions::new(runtime.clone()),
             runtime,
             registry: Arc::default(),
-            sources: Sources::default(),
+            sources: Arc::default(),
             failed: Mutex::default(),
             certificate: OnceLock::new(),
             identity,

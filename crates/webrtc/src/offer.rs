@@ -15,6 +15,9 @@ const LINES_MAX: usize = 2000;
 /// Most media sections.
 const SECTIONS_MAX: usize = 16;
 
+/// SSRCs of a section that count; browsers name one, or three of simulcast.
+const SOURCES_MAX: usize = 8;
+
 /// Most payload types of a section: all there are.
 const PAYLOAD_TYPES_MAX: usize = 128;
 
@@ -245,6 +248,26 @@ pub(crate) fn preferred(offer: &str, named: Option<&str>) -> Option<&'static str
     });
     let order = ["H264", "H265", "AV1", "VP9", "VP8"];
     named.filter(offered).or_else(|| order.into_iter().find(|codec| offered(codec)))
+}
+
+/// The SSRCs that a media section names, each with that of its packets that are sent again (RFC 5576).
+pub(crate) fn sources(offer: &str, mid: &str) -> Vec<(u32, Option<u32>)> {
+    let (_, sections) = split(offer);
+    let own = sections.iter().find(|lines| lines.iter().any(|line| line.strip_prefix("a=mid:") == Some(mid)));
+    let lines = || own.into_iter().flatten();
+    let number = |word: &str| word.parse::<u32>().ok();
+    let resent: HashMap<u32, u32> = lines()
+        .filter_map(|line| line.strip_prefix("a=ssrc-group:FID "))
+        .filter_map(|pair| pair.split_once(' ').and_then(|(own, again)| Some((number(own)?, number(again)?))))
+        .collect();
+    let mut sources: Vec<(u32, Option<u32>)> = Vec::new();
+    for ssrc in lines().filter_map(|line| number(line.strip_prefix("a=ssrc:")?.split(' ').next()?)) {
+        let again = resent.values().any(|own| *own == ssrc);
+        if !again && sources.len() < SOURCES_MAX && sources.iter().all(|(known, _)| *known != ssrc) {
+            sources.push((ssrc, resent.get(&ssrc).copied()));
+        }
+    }
+    sources
 }
 
 /// The value of the first `a=name:value` line.

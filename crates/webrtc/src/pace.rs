@@ -17,8 +17,9 @@ const NARROW: u64 = 125;
 /// What may leave at once is as much as leaves in this time: 130 KB, so that a newcomer's key frame need not wait.
 const AT_ONCE: Duration = Duration::from_millis(26);
 
-/// Least time between two looks at what waits.
+/// Least and most time between two looks at what waits: the path may have become wider meanwhile.
 const REST: Duration = Duration::from_millis(2);
+const REST_MAX: Duration = Duration::from_millis(50);
 
 /// What may leave now.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,7 +74,7 @@ impl Pace {
             return None;
         }
         self.behind.get_or_insert(now);
-        Some(now + REST.max(Duration::from_micros(debt as u64 * 1_000_000 / pace)))
+        Some(now + Duration::from_micros(debt as u64 * 1_000_000 / pace).clamp(REST, REST_MAX))
     }
 }
 
@@ -110,6 +111,18 @@ mod tests {
         let [fast, slow] = [1_000_000, 100_000].map(|bits| of(Some(bits)));
         assert!((600..650).contains(&fast), "{fast} ms at 1.25 Mb/s");
         assert!((6200..6600).contains(&slow), "{slow} ms at 125 kb/s");
+    }
+
+    #[test]
+    fn a_path_that_becomes_wider_is_used_at_once() {
+        let (now, mut pace) = (Instant::now(), Pace::default());
+        pace.follow(Some(100));
+        pace.too_early(now);
+        pace.spend(10_000);
+        let look = pace.too_early(now).unwrap();
+        assert!(look <= now + REST_MAX);
+        pace.follow(None);
+        assert_eq!(pace.too_early(look), None);
     }
 
     #[test]

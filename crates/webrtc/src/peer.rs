@@ -2,36 +2,27 @@
 
 use crate::WebRtc;
 use crate::addresses::Address;
+use crate::dtls::Dtls;
 use crate::egress::Egress;
-use crate::engine::{Engine, Outbox};
-use crate::former::Former;
+use crate::ice::Ice;
 use crate::ingest::Ingest;
+use crate::keys::Keys;
 use crate::port::protocol_name;
 use crate::registry::Route;
-use crate::status::{Facts, Phase, Status};
+use crate::source::Finder;
+use crate::status::{Phase, Status};
 use headwater_hub::{Session, StreamName};
 use smallvec::SmallVec;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use str0m::net::Protocol;
-use str0m::stats::{MediaIngressStats, PeerStats};
-use str0m::{Event, IceConnectionState};
 
 /// A peer with its session.
 pub(crate) struct Peer {
-    pub(crate) engine: Engine,
-    /// What its last change made and nobody has sent yet.
-    pub(crate) outbox: Outbox,
+    pub(crate) ice: Ice,
+    pub(crate) dtls: Dtls,
     pub(crate) session: Arc<Session>,
     pub(crate) status: Arc<Status>,
     pub(crate) role: Role,
-    /// Our ICE user name.
-    pub(crate) ufrag: Box<str>,
-    /// The peer's ICE user name.
-    pub(crate) remote: Box<str>,
-    /// The ICE session before the last restart.
-    pub(crate) former: Option<Former>,
     /// What its maker proves itself with when it ends or changes the session.
     pub(crate) token: Box<str>,
     /// `stun_timeout`: how long it may be silent.
@@ -55,30 +46,25 @@ pub(crate) enum Role {
 
 /// What signalling makes a peer of.
 pub(crate) struct Birth {
-    pub(crate) engine: Engine,
-    pub(crate) outbox: Outbox,
+    pub(crate) ice: Ice,
+    pub(crate) dtls: Dtls,
     pub(crate) session: Arc<Session>,
     pub(crate) status: Arc<Status>,
     pub(crate) role: Role,
-    pub(crate) ufrag: Box<str>,
-    pub(crate) remote: Box<str>,
     pub(crate) token: Box<str>,
     pub(crate) patience: Duration,
 }
 
 impl Peer {
     pub(crate) fn new(birth: Birth, now: Instant) -> Peer {
-        let Birth { engine, outbox, session, status, role, ufrag, remote, token, patience } = birth;
+        let Birth { ice, dtls, session, status, role, token, patience } = birth;
         let routes = SmallVec::new();
         Peer {
-            engine,
-            outbox,
+            ice,
+            dtls,
             session,
             status,
             role,
-            ufrag,
-            remote,
-            former: None,
             token,
             patience,
             heard: now,
@@ -87,6 +73,12 @@ impl Peer {
             routes,
             chosen: None,
         }
+    }
+
+    /// A packet of the peer's came.
+    pub(crate) fn hear(&mut self, now: Instant, bytes: &[u8]) {
+        self.heard = now;
+        self.session.received.add(bytes.len() as u64);
     }
 
     /// Whether it has been silent for too long.
@@ -127,14 +119,12 @@ impl Peer {
     }
 
     /// When it is to be looked at next.
-    pub(crate) fn due(&self) -> Instant {
-        let deadline = self.engine.deadline();
-        self.wake.map_or(deadline, |wake| wake.min(deadline))
-    }
-
-    /// The way to an address, if it was validated.
-    pub(crate) fn route_to(&self, protocol: Protocol, peer: SocketAddr) -> Option<&Route> {
-        self.routes.iter().find(|route| route.peer() == peer && is_same(route.protocol(), protocol))
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let feedback = match &self.role {
+            Role::Publish(ingest) => ingest.due(),
+            Role::Play(_) => None,
+        };
+        [self.dtls.deadline(), self.wake, feedback].into_iter().flatten().min()
     }
 
     /// The addresses that lead here.
@@ -151,22 +141,24 @@ impl Peer {
     }
 
     /// ICE and DTLS are through.
-    pub(crate) fn connected(&mut self) {
+    pub(crate) fn connected(&mut self, keys: &Keys) {
         tracing::info!(cid = %self.session.id(), stream = %self.status.stream, kind = self.status.kind, "webrtc connected");
-        self.status.update(|facts| facts.phase = Phase::Connected);
+        self.status.update(|facts| {
+            facts.phase = Phase::Connected;
+            facts.srtp = Some(crate::srtp::name(keys.profile));
+        });
     }
 
     /// A publisher takes possession of its stream. Fails when another was faster.
     pub(crate) fn publish(&mut self, gateway: &WebRtc) -> Result<(), String> {
         let Role::Publish(ingest) = &mut self.role else { return Ok(()) };
-        let source = gateway.source(ingest.stream());
-        ingest.publish(&self.session, source.clone())?;
-        let (registry, name, token) = (gateway.registry.clone(), self.ufrag.clone(), self.token.clone());
-        source.set_ask(Some(Box::new(move |layer| {
+        let (registry, token) = (gateway.registry.clone(), self.token.clone());
+        let name = self.status.name.split_once(':').map_or("", |(local, _)| local).to_owned();
+        let ask = Arc::new(move |layer| {
             let ask = Box::new(move |peer: &mut Peer| peer.ask_key_frame(layer));
             registry.with(&name, &token, ask).ok(); // it may have left meanwhile
-        })));
-        Ok(())
+        });
+        ingest.publish(&self.session, Finder::new(gateway.sources.clone()), ask)
     }
 
     fn ask_key_frame(&mut self, layer: u8) -> Result<(), String> {
@@ -176,69 +168,15 @@ impl Peer {
         Ok(())
     }
 
-    /// Takes an event of the state machine.
-    pub(crate) fn take(&mut self, now: Instant, event: Event) -> Result<(), String> {
-        match event {
-            Event::IceConnectionStateChange(state) => self.ice(state),
-            Event::PeerStats(stats) => self.path(&stats),
-            Event::MediaIngressStats(stats) => self.received(&stats),
-            event => {
-                if let Role::Publish(ingest) = &mut self.role {
-                    ingest.take(&mut self.engine, &mut self.outbox, now, event)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn ice(&mut self, state: IceConnectionState) {
-        tracing::debug!(cid = %self.session.id(), ?state, "webrtc ice");
-    }
-
-    fn path(&mut self, stats: &PeerStats) {
-        let pair = stats.selected_candidate_pair.as_ref();
-        let remote = pair.map(|pair| format!("{} {}", protocol_name(pair.protocol), pair.remote.addr));
-        self.status.update(|facts| {
-            facts.remote = remote.or_else(|| facts.remote.take());
-            facts.rtt_ms = stats.rtt.map(|rtt| rtt.as_secs_f64() * 1e3).or(facts.rtt_ms);
-        });
-    }
-
-    fn received(&mut self, stats: &MediaIngressStats) {
-        let Role::Publish(ingest) = &self.role else { return };
-        self.status.update(|facts| {
-            received(facts, stats);
-            ingest.tell(facts);
-        });
-    }
-
-    /// Brings a viewer's status up to date.
+    /// Brings its status up to date.
     pub(crate) fn tell(&self, now: Instant) {
-        if let Role::Play(egress) = &self.role {
-            self.status.update(|facts| {
-                facts.remote =
-                    self.route().map(|way| format!("{} {}", protocol_name(way.protocol()), way.peer()));
-                egress.tell(now, facts);
-            });
-        }
+        self.status.update(|facts| {
+            facts.remote =
+                self.route().map(|way| format!("{} {}", protocol_name(way.protocol()), way.peer()));
+            match &self.role {
+                Role::Play(egress) => egress.tell(now, facts),
+                Role::Publish(ingest) => ingest.tell(now, facts),
+            }
+        });
     }
-
-    /// Says goodbye; what it makes of it is in the outbox.
-    pub(crate) fn close(&mut self) {
-        self.engine.change(&mut self.outbox, |rtc| rtc.close().ok()).ok(); // a broken one cannot say goodbye
-    }
-}
-
-fn is_same(one: Protocol, other: Protocol) -> bool {
-    protocol_name(one) == protocol_name(other)
-}
-
-fn received(facts: &mut Facts, stats: &MediaIngressStats) {
-    let track = facts.track(stats.mid.to_string(), stats.rid.map(|rid| rid.to_string()));
-    track.counted(stats.timestamp, stats.packets, stats.bytes);
-    track.loss = stats.loss;
-    track.nacks = stats.nacks;
-    track.plis = stats.plis;
-    track.firs = stats.firs;
-    track.jitter = Some(stats.jitter);
 }

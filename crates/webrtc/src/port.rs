@@ -3,14 +3,16 @@
 use crate::WebRtc;
 use crate::addresses::Addresses;
 use crate::batch::Batch;
-use crate::channel::{Channel, rest};
+use crate::channel::{Channel, rest_of};
+use crate::dtls::Progress;
 use crate::egress::Rest;
-use crate::engine::Datagram;
+use crate::ice;
+use crate::keys::Keys;
 use crate::meter::{LAYERS_MAX, Rates};
 use crate::packetlog::Burst;
 use crate::peer::{Peer, Role};
-use crate::registry::{Claim, INBOX_MAX, IceNames, Order, Route};
-use crate::socket::{Inbound, Socket};
+use crate::registry::{Claim, INBOX_MAX, Order, Route};
+use crate::socket::{Inbound, Socket, Watch};
 use crate::status::Phase;
 use headwater_hub::StreamName;
 use slab::Slab;
@@ -18,22 +20,18 @@ use smallvec::SmallVec;
 use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use str0m::Event;
-use str0m::error::RtcError;
-use str0m::ice::StunMessage;
-use str0m::net::{Protocol, Receive};
+use str0m::net::Protocol;
 use tokio::sync::{Notify, mpsc};
 
 /// Receive calls in a row before the worker's other tasks get their turn.
 const ROUNDS: usize = 16;
 
-/// Rest after receiving, for each session of the worker and at most: see [`rest`]. The kernel's buffer, even at its
-/// usual limit, holds 40,000 packets a second meanwhile.
-const RECEIVE_REST: (Duration, Duration) = (Duration::from_micros(20), Duration::from_millis(4));
+/// Rest after receiving, for each session and at most: see [`rest_of`]. The kernel's buffer, even at its usual limit, holds
+/// 20,000 packets a second meanwhile.
+const RECEIVE_REST: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(8));
 
 /// Addresses that lead to one session: a phone that changes networks has two or three.
 const ADDRESSES_MAX: usize = 8;
@@ -46,16 +44,6 @@ const TICK_MIN: Duration = Duration::from_millis(1);
 
 /// How often every session is looked at for silence.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Our address as state machines know it. The true one differs from peer to peer (NAT, several networks) and is
-/// nothing to ICE-lite, which answers where requests come from.
-pub(crate) fn own_address(like: SocketAddr) -> SocketAddr {
-    let ip: IpAddr = match like.ip() {
-        IpAddr::V4(_) => Ipv4Addr::new(192, 0, 2, 1).into(),
-        IpAddr::V6(_) => Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1).into(),
-    };
-    SocketAddr::new(ip, 8000)
-}
 
 /// The sessions of one worker and its socket.
 pub(crate) struct Port {
@@ -119,31 +107,52 @@ pub(crate) fn own() -> Option<Rc<RefCell<Port>>> {
     PORT.with(|own| own.borrow().as_ref()?.upgrade())
 }
 
+/// Waits for packets with few sessions, and looks for them from time to time with many: a socket that is watched wakes
+/// the worker for each packet.
 async fn receive(port: Rc<RefCell<Port>>) {
     let mut inbound = Inbound::default();
+    let mut watch = None;
     loop {
-        readable(&port).await;
-        for _ in 0..ROUNDS {
-            let received = port.borrow().socket.receive(&mut inbound);
-            let Ok(count) = received else { break };
-            let now = Instant::now();
-            let mut port = port.borrow_mut();
-            for (bytes, route) in inbound.datagrams(count) {
-                port.packet(now, bytes, route);
-            }
+        let sessions = port.borrow().peers.len() * port.borrow().workers();
+        let rest = rest_of(sessions, RECEIVE_REST);
+        if rest > Duration::ZERO {
+            watch = None;
+            tokio::time::sleep(rest).await;
+            receive_all(&port, &mut inbound);
+        } else if let Err(error) = receive_next(&port, &mut watch, &mut inbound).await {
+            tracing::warn!(%error, "waiting for WebRTC's packets failed; trying again");
+            watch = None;
+            tokio::time::sleep(TICK_MIN).await;
         }
         tokio::task::yield_now().await;
-        let sessions = port.borrow().peers.len();
-        rest(sessions, RECEIVE_REST).await;
     }
 }
 
-/// Waits without borrowing the port meanwhile.
-async fn readable(port: &Rc<RefCell<Port>>) {
-    let ready = std::future::poll_fn(|cx| port.borrow().socket.io().poll_recv_ready(cx)).await;
-    if ready.is_err() {
-        tokio::time::sleep(TICK_MIN).await;
+/// Takes what is there as soon as something is.
+async fn receive_next(
+    port: &Rc<RefCell<Port>>,
+    watch: &mut Option<Watch>,
+    inbound: &mut Inbound,
+) -> std::io::Result<()> {
+    let watch = match watch {
+        Some(watch) => watch,
+        none => none.insert(port.borrow().socket.watch()?),
+    };
+    watch.next(|| receive_all(port, inbound)).await
+}
+
+/// Takes what is there, within reason; whether that was all.
+fn receive_all(port: &Rc<RefCell<Port>>, inbound: &mut Inbound) -> bool {
+    for _ in 0..ROUNDS {
+        let received = port.borrow().socket.receive(inbound);
+        let Ok(count) = received else { return true };
+        let now = Instant::now();
+        let mut port = port.borrow_mut();
+        for (bytes, route) in inbound.datagrams(count) {
+            port.packet(now, bytes, route);
+        }
     }
+    false
 }
 
 async fn obey(port: Rc<RefCell<Port>>, mut inbox: mpsc::Receiver<Order>) {
@@ -177,11 +186,16 @@ async fn look(port: Rc<RefCell<Port>>) {
 }
 
 impl Port {
+    /// How many there are.
+    pub(crate) fn workers(&self) -> usize {
+        self.gateway.registry.workers()
+    }
+
     /// Takes a packet from the network.
     pub(crate) fn packet(&mut self, now: Instant, bytes: &[u8], route: Route) {
         let address = route.address();
         let known = self.addresses.key(&address);
-        match stun_user(bytes) {
+        match ice::user(bytes) {
             // Nothing but STUN is taken from an address that STUN has not validated.
             None => match (known, self.addresses.elsewhere(&address)) {
                 (Some(key), _) => self.deliver(key, now, bytes, &route),
@@ -189,7 +203,7 @@ impl Port {
                 (None, None) => {}
             },
             Some(ufrag) => {
-                let same = |key: &usize| self.peers.get(*key).is_some_and(|peer| *peer.ufrag == *ufrag);
+                let same = |key: &usize| self.peers.get(*key).is_some_and(|peer| peer.ice.ufrag() == ufrag);
                 match known.filter(same) {
                     Some(key) => self.deliver(key, now, bytes, &route),
                     None => self.stranger(&ufrag, now, bytes, route),
@@ -201,9 +215,7 @@ impl Port {
     /// A STUN request from an address that is new, or new to the session that it names.
     fn stranger(&mut self, ufrag: &str, now: Instant, bytes: &[u8], route: Route) {
         let registry = self.gateway.registry.clone();
-        let proven =
-            |peer: &Peer| parse(bytes, &route).is_some_and(|packet| peer.engine.accepts(now, packet));
-        match registry.claim(ufrag, self.worker, proven) {
+        match registry.claim(ufrag, self.worker, |peer| peer.ice.is_proven(bytes)) {
             Claim::Nobody => {}
             Claim::Other(worker, key) if worker == self.worker => self.deliver(key, now, bytes, &route),
             Claim::Other(worker, key) => self.pass_on(worker, key, bytes, route),
@@ -225,10 +237,10 @@ impl Port {
     fn passed_on(&mut self, key: usize, bytes: &[u8], route: &Route, by: usize) {
         let address = route.address();
         let valid = |port: &Port| port.addresses.key(&address) == Some(key);
-        if is_stun(bytes) || valid(self) {
+        if ice::is_stun(bytes) || valid(self) {
             self.deliver(key, Instant::now(), bytes, route);
         }
-        if is_stun(bytes) && valid(self) {
+        if ice::is_stun(bytes) && valid(self) {
             self.gateway.registry.send(by, Order::Elsewhere { address, worker: self.worker, key });
         }
     }
@@ -250,54 +262,60 @@ impl Port {
 
     /// Gives a packet to the session it belongs to.
     fn deliver(&mut self, key: usize, now: Instant, bytes: &[u8], route: &Route) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        if is_media(bytes) && matches!(peer.role, Role::Play(_)) {
-            return self.report(key, now, bytes);
+        match bytes.first() {
+            Some(128..=191) => self.media(key, now, bytes),
+            Some(20..=63) => self.handshake(key, now, bytes),
+            Some(0..=1) => self.check(key, now, bytes, route),
+            _ => {} // nothing that is spoken here (RFC 7983 7)
         }
-        let Some(packet) = parse(bytes, route) else { return };
-        let stun = is_stun(bytes);
-        if stun {
-            let again = parse(bytes, route);
-            if !again.is_some_and(|packet| peer.engine.accepts(now, packet)) {
-                return self.answer_former(key, now, bytes, route);
-            }
-            peer.status.tried(protocol_name(route.protocol()), route.peer());
-            if StunMessage::parse(bytes).is_ok_and(|message| message.use_candidate()) {
-                peer.choose(route);
-            }
-        }
-        peer.heard = now;
-        peer.session.received.add(bytes.len() as u64);
-        let taken = peer.engine.receive(now, packet, &mut peer.outbox);
-        if stun {
-            self.learn(key, route);
-        }
-        self.follow_up(key, now, taken.map_err(|error| broken(&error)));
     }
 
-    /// Answers a check of the ICE session before a restart, on a path that it validated.
-    fn answer_former(&mut self, key: usize, now: Instant, bytes: &[u8], route: &Route) {
+    /// Answers a check of ICE, where it came from.
+    fn check(&mut self, key: usize, now: Instant, bytes: &[u8], route: &Route) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        let answer = peer.former.as_ref().and_then(|former| former.answer(now, bytes, route.peer()));
-        let Some(answer) = answer else { return };
-        peer.heard = now;
-        let (protocol, to) = (route.protocol(), route.peer());
-        peer.outbox.datagrams.push(Datagram { protocol, to, bytes: answer.into() });
-        self.flush(key);
+        let Some(answer) = peer.ice.answer(now, bytes, route.peer()) else { return };
+        peer.hear(now, bytes);
+        self.batch.push(&answer.bytes);
+        self.send_to(key, route);
+        if !answer.present {
+            return;
+        }
+        self.learn(key, route);
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.status.tried(protocol_name(route.protocol()), route.peer());
+        if answer.chosen {
+            peer.choose(route);
+        }
+        let progress = peer.dtls.begin(now, &mut self.batch);
+        self.proceed(key, now, progress);
     }
 
-    /// Takes RTCP from a viewer.
-    fn report(&mut self, key: usize, now: Instant, bytes: &[u8]) {
+    /// Takes a packet of DTLS.
+    fn handshake(&mut self, key: usize, now: Instant, bytes: &[u8]) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        let Role::Play(egress) = &mut peer.role else { return };
-        peer.heard = now;
-        peer.session.received.add(bytes.len() as u64);
-        let key_frame = egress.receive(now, bytes, &mut self.batch);
-        let layer = egress.layer();
-        self.send(key);
-        let stream = self.peers.get(key).and_then(|peer| peer.stream());
-        if key_frame && let Some(channel) = stream.and_then(|name| self.channels.get(name)) {
-            channel.want_key_frame(layer);
+        peer.hear(now, bytes);
+        let progress = peer.dtls.receive(now, bytes, &mut self.batch);
+        self.proceed(key, now, progress);
+    }
+
+    /// Takes RTP or RTCP.
+    fn media(&mut self, key: usize, now: Instant, bytes: &[u8]) {
+        let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.hear(now, bytes);
+        match &mut peer.role {
+            Role::Play(egress) => {
+                let key_frame = egress.receive(now, bytes, &mut self.batch);
+                let layer = egress.layer();
+                self.send(key);
+                let stream = self.peers.get(key).and_then(|peer| peer.stream());
+                if key_frame && let Some(channel) = stream.and_then(|name| self.channels.get(name)) {
+                    channel.want_key_frame(layer);
+                }
+            }
+            Role::Publish(ingest) => {
+                ingest.receive(now, bytes);
+                self.schedule(key, now);
+            }
         }
     }
 
@@ -310,49 +328,41 @@ impl Port {
         self.addresses.learn(route.address(), key);
     }
 
-    /// After a change: events to the session's role, datagrams to the network, the next tick.
-    pub(crate) fn follow_up(&mut self, key: usize, now: Instant, outcome: Result<(), String>) {
-        let mut outcome = outcome;
-        for _ in 0..64 {
-            let Some(peer) = self.peers.get_mut(key) else { return };
-            let events = std::mem::take(&mut peer.outbox.events);
-            if events.is_empty() || outcome.is_err() {
-                break;
-            }
-            for event in events {
-                outcome = outcome.and_then(|()| self.happened(key, now, event));
-            }
-        }
-        self.flush(key);
-        let Some(peer) = self.peers.get(key) else { return };
+    /// After a step of the handshake: what it says to the network, what it came to, the next tick.
+    fn proceed(&mut self, key: usize, now: Instant, progress: Result<Progress, String>) {
+        self.send(key); // the handshake's end goes before the first packet, which else is lost
+        let outcome = match progress {
+            Ok(Progress::None) => Ok(()),
+            Ok(Progress::Connected(keys)) => self.connected(key, now, &keys),
+            Ok(Progress::Closed) => return self.end(key, None),
+            Err(reason) => Err(reason),
+        };
+        self.follow_up(key, now, outcome);
+    }
+
+    /// After a change: the end, or the next tick.
+    fn follow_up(&mut self, key: usize, now: Instant, outcome: Result<(), String>) {
         match outcome {
             Err(reason) => self.end(key, Some(&reason)),
-            Ok(()) if !peer.engine.is_alive() => self.end(key, None),
             Ok(()) => self.schedule(key, now),
         }
     }
 
-    fn happened(&mut self, key: usize, now: Instant, event: Event) -> Result<(), String> {
+    /// ICE and DTLS are through: media may flow.
+    fn connected(&mut self, key: usize, now: Instant, keys: &Keys) -> Result<(), String> {
         let Some(peer) = self.peers.get_mut(key) else { return Ok(()) };
-        match event {
-            Event::Connected => {
-                peer.connected();
-                let keys = peer.engine.take_keys();
-                let profile = keys.as_ref().map(|keys| crate::srtp::name(keys.profile));
-                peer.status.update(|facts| facts.srtp = profile);
-                match &mut peer.role {
-                    Role::Publish(_) => peer.publish(&self.gateway)?,
-                    Role::Play(egress) => {
-                        egress.connect(&keys.ok_or("DTLS ended without keys for SRTP")?, now)?;
-                        self.flush(key); // the handshake's end goes before the first packet, which else is lost
-                        self.join(key, now);
-                    }
-                }
+        peer.connected(keys);
+        match &mut peer.role {
+            Role::Publish(ingest) => {
+                ingest.connect(keys, &peer.session, now)?;
+                peer.publish(&self.gateway)
             }
-            Event::Closed => return Ok(()),
-            event => peer.take(now, event)?,
+            Role::Play(egress) => {
+                egress.connect(keys, now)?;
+                self.join(key, now);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// A player is ready: it gets what newcomers get, and then what everybody gets.
@@ -469,49 +479,28 @@ impl Port {
 
     /// Sends the batch to a session, on the way that it chose.
     fn send(&mut self, key: usize) {
-        if let Some(peer) = self.peers.get(key).filter(|_| !self.batch.is_empty()) {
+        let way = self.peers.get(key).and_then(|peer| peer.route()).filter(|_| !self.batch.is_empty());
+        match way.cloned() {
+            Some(way) => self.send_to(key, &way),
+            None => self.batch.clear(),
+        }
+    }
+
+    /// Sends the batch to a session, on a way of its peer's.
+    fn send_to(&mut self, key: usize, way: &Route) {
+        if let Some(peer) = self.peers.get(key) {
             peer.session.sent.add(self.batch.bytes() as u64);
-            match peer.route() {
-                Some(Route::Tcp { connection, .. }) => crate::tcp::send(connection, &self.batch),
-                Some(Route::Udp { peer, local }) => self.socket.send(&self.batch, *peer, *local),
-                None => {}
+            match way {
+                Route::Tcp { connection, .. } => crate::tcp::send(connection, &self.batch),
+                Route::Udp { peer, local } => self.socket.send(&self.batch, *peer, *local),
             }
         }
         self.batch.clear();
     }
 
-    /// Sends what a session's state machine has made, but for a viewer's RTCP, which is not its business.
-    fn flush(&mut self, key: usize) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        let mut datagrams = std::mem::take(&mut peer.outbox.datagrams);
-        if matches!(peer.role, Role::Play(_)) {
-            datagrams.retain(|datagram| !is_media(&datagram.bytes));
-        }
-        let mut rest: &[Datagram] = &datagrams;
-        while let Some(first) = rest.first() {
-            // STUN is answered where it came from; the rest goes the way that the peer chose last, which the state
-            // machine learns later.
-            let stun = is_stun(&first.bytes);
-            let like =
-                |d: &&Datagram| (d.to, d.protocol, is_stun(&d.bytes)) == (first.to, first.protocol, stun);
-            let (run, after) = rest.split_at(rest.iter().take_while(like).count());
-            run.iter().for_each(|datagram| self.batch.push(&datagram.bytes));
-            peer.session.sent.add(self.batch.bytes() as u64);
-            match if stun { peer.route_to(first.protocol, first.to) } else { peer.route() } {
-                Some(Route::Tcp { connection, .. }) => crate::tcp::send(connection, &self.batch),
-                Some(Route::Udp { peer, local }) => self.socket.send(&self.batch, *peer, *local),
-                None => {} // an address that is no longer this session's
-            }
-            self.batch.clear();
-            rest = after;
-        }
-        datagrams.clear();
-        peer.outbox.datagrams = datagrams; // its room is used again
-    }
-
     fn schedule(&mut self, key: usize, now: Instant) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        let due = peer.due().max(now + TICK_MIN);
+        let Some(due) = peer.due().map(|due| due.max(now + TICK_MIN)) else { return };
         if peer.scheduled.is_some_and(|at| at <= due) {
             return; // it will be looked at before
         }
@@ -533,12 +522,15 @@ impl Port {
                 continue;
             };
             peer.scheduled = None;
-            let outcome = match peer.engine.deadline() <= now {
-                true => peer.engine.tick(now, &mut peer.outbox).map_err(|error| error.to_string()),
-                false => Ok(()),
-            };
             let woken = peer.wake.take_if(|wake| *wake <= now).is_some();
-            self.follow_up(key, now, outcome);
+            if let Role::Publish(ingest) = &mut peer.role {
+                ingest.report(now, &mut self.batch);
+            }
+            let progress = match peer.dtls.deadline().is_some_and(|deadline| deadline <= now) {
+                true => peer.dtls.tick(now, &mut self.batch),
+                false => Ok(Progress::None),
+            };
+            self.proceed(key, now, progress);
             if woken {
                 self.catch_up(key, now);
             }
@@ -570,11 +562,11 @@ impl Port {
                 let Some(peer) = self.peers.get_mut(key).filter(|peer| peer.session.id() == id) else {
                     return;
                 };
-                let old = peer.ufrag.clone();
+                let old = peer.ice.names();
                 let outcome = act(peer);
-                if peer.ufrag != old {
-                    let ice = IceNames { local: peer.ufrag.clone(), remote: peer.remote.clone() };
-                    self.gateway.registry.rename(&old, ice);
+                let new = peer.ice.names();
+                if new != old {
+                    self.gateway.registry.rename(&old.local, new);
                 }
                 self.follow_up(key, now, outcome);
             }
@@ -590,12 +582,14 @@ impl Port {
         if let Role::Play(egress) = &mut peer.role {
             egress.bye(&mut self.batch);
         }
-        if let Some(Route::Udp { peer, local }) = peer.route() {
-            self.socket.send(&self.batch, *peer, *local);
+        peer.dtls.close(&mut self.batch);
+        match peer.route() {
+            Some(Route::Udp { peer, local }) => self.socket.send(&self.batch, *peer, *local),
+            Some(Route::Tcp { connection, .. }) => crate::tcp::send(connection, &self.batch),
+            None => {}
         }
         self.batch.clear();
-        peer.close();
-        self.gateway.registry.remove(&peer.ufrag);
+        self.gateway.registry.remove(peer.ice.ufrag());
         match reason {
             Some(reason) => {
                 peer.session.fail();
@@ -607,13 +601,6 @@ impl Port {
                 peer.status.update(|facts| facts.phase = Phase::Closed);
             }
         }
-        let own = matches!(peer.role, Role::Publish(_)); // a viewer's RTCP is not the state machine's
-        let goodbyes = peer.outbox.datagrams.iter().filter(|datagram| own || !is_media(&datagram.bytes));
-        goodbyes.for_each(|datagram| self.batch.push(&datagram.bytes));
-        if let Some(Route::Udp { peer, local }) = peer.route() {
-            self.socket.send(&self.batch, *peer, *local);
-        }
-        self.batch.clear();
         let Some(name) = peer.stream() else { return };
         if let Some(channel) = self.channels.get_mut(name) {
             channel.viewers.retain(|&viewer| viewer != key);
@@ -624,41 +611,6 @@ impl Port {
     }
 }
 
-/// What a state machine fell over, in words.
-fn broken(error: &RtcError) -> String {
-    match error.to_string() {
-        text if text.contains("fingerprint") => {
-            "the peer's DTLS certificate is not the one whose fingerprint its \
-             offer told: the offer was changed on its way, or somebody else answers at the peer's address"
-                .to_owned()
-        }
-        text => text,
-    }
-}
-
 pub(crate) fn protocol_name(protocol: Protocol) -> &'static str {
     if protocol == Protocol::Udp { "udp" } else { "tcp" }
-}
-
-fn is_stun(bytes: &[u8]) -> bool {
-    bytes.first().is_some_and(|&first| first < 2) && bytes.len() >= 20
-}
-
-/// RTP or RTCP, sealed or not (RFC 7983 7).
-fn is_media(bytes: &[u8]) -> bool {
-    bytes.first().is_some_and(|first| (128..=191).contains(first))
-}
-
-/// Our user name in a STUN binding request; `None` for everything else.
-pub(crate) fn stun_user(bytes: &[u8]) -> Option<String> {
-    if !is_stun(bytes) {
-        return None;
-    }
-    let message = StunMessage::parse(bytes).ok()?;
-    message.is_binding_request().then_some(())?;
-    message.split_username().map(|(local, _)| local.to_owned())
-}
-
-fn parse<'a>(bytes: &'a [u8], route: &Route) -> Option<Receive<'a>> {
-    Receive::new(route.protocol(), route.peer(), own_address(route.peer()), bytes).ok()
 }

@@ -9,13 +9,12 @@ mod missing;
 mod sections;
 mod source;
 
-#[cfg_attr(
-    not(test),
-    expect(unused_imports, reason = "publishers' packets still pass through the engine")
-)]
-pub(crate) use sections::{Extensions, KeyFrames, PayloadType, Section};
+pub(crate) use sections::Section;
+#[cfg(test)]
+use sections::{KeyFrames, PayloadType};
 pub(crate) use source::Source;
 
+use crate::agreement::Extensions;
 use crate::batch::Batch;
 use crate::keys::Keys;
 use crate::srtp::{self, Opener, PacketOpener, Sealed, Sealer};
@@ -93,7 +92,7 @@ impl Receiver {
             packets: PacketOpener::new(keys)?,
             opener,
             sealer,
-            extensions: Extensions::of(&sections),
+            extensions: Extensions::together(&sections),
             sections,
             sources: Vec::new(),
             ssrc: rand::random(),

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use str0m::net::Protocol;
 use tokio::sync::mpsc;
 
-/// Sessions that may wait for their first STUN request. The next one is refused: each holds some 50 KB.
+/// Sessions that may wait for their first STUN request. The next one is refused: each holds some 5 KB.
 pub(crate) const WAITING_MAX: usize = 2048;
 
 /// Those of one address: a school whose classes begin at once, behind one router.
@@ -173,7 +173,12 @@ impl Registry {
         workers.len() - 1
     }
 
-    /// How many there are.
+    /// How many workers there are.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers.lock().len()
+    }
+
+    /// How many sessions there are.
     pub(crate) fn count(&self) -> usize {
         self.entries.lock().named.len()
     }
@@ -190,7 +195,7 @@ impl Registry {
         if let Some(reason) = entries.full(from) {
             return Err(Unplaced::Full(reason));
         }
-        let ice = IceNames { local: peer.ufrag.clone(), remote: peer.remote.clone() };
+        let ice = peer.ice.names();
         let name = ice.local.clone();
         if entries.get_mut(&name).is_some() {
             return Err(Unplaced::Taken);
@@ -253,7 +258,7 @@ impl Registry {
             }
             Place::Waiting(peer) => {
                 let ended = act(peer);
-                let ice = IceNames { local: peer.ufrag.clone(), remote: peer.remote.clone() };
+                let ice = peer.ice.names();
                 if let Err(reason) = ended {
                     entry.status.fail(&reason);
                     entries.remove(name);

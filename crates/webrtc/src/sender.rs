@@ -3,6 +3,7 @@
 //! A packet goes from the stream's log straight into the buffer that goes to the network, and is sealed there; nothing
 //! is allocated or kept but where it is in the log. Not here: what the viewer is to get ([`crate::egress`]).
 
+use crate::agreement::Extensions;
 use crate::bandwidth::Estimator;
 use crate::batch::Batch;
 use crate::keys::Keys;
@@ -15,6 +16,13 @@ use headwater_rtp::rtcp::{self, CNAME, Chunk, ReportBlock, Rtcp, SenderInfo};
 use headwater_rtp::{Extension, Header};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Most bytes by which a frame's last packet is filled up to the size of those before it, so that all of them and a
+/// packet of sound behind them leave in one system call. Fragments are of one size but for less than their number.
+const FILL_MAX: usize = 64;
+
+/// The header's flag of a packet that ends with padding.
+const PADDED: u8 = 0x20;
 
 /// Between two reports of a track.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -31,17 +39,6 @@ pub(crate) struct TrackTerms {
     pub(crate) extensions: Extensions,
     /// Whether the viewer may ask for packets again.
     pub(crate) resend: bool,
-}
-
-/// Numbers of the header extensions that the viewer understands.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Extensions {
-    /// urn:ietf:params:rtp-hdrext:sdes:mid
-    pub(crate) mid: Option<u8>,
-    /// Transport-wide sequence number.
-    pub(crate) transport: Option<u8>,
-    /// Absolute send time.
-    pub(crate) send_time: Option<u8>,
 }
 
 /// A packet's place: what is sent, and as what.
@@ -210,10 +207,14 @@ impl Sender {
             }
         }
         let extensions = extensions.get(..count).unwrap_or_default();
+        let before = out.last().checked_sub(self.sealer.tag()).filter(|_| header.marker && !fixed);
         let sealed = out.add(|bytes, start| {
             header.put(&[], extensions, false, bytes).ok()?;
             let head = bytes.len() - start;
             payload.iter().for_each(|part| bytes.extend_from_slice(part));
+            if let Some(before) = before {
+                fill(bytes, start, before);
+            }
             self.sealer.rtp(bytes, start, head, header.ssrc, number).ok()
         });
         if sealed {
@@ -383,6 +384,15 @@ impl Track {
         self.clock = Some((packet.time, packet.burst.wallclock));
         self.counts.packets += 1;
         self.counts.bytes += bytes as u64;
+    }
+}
+
+/// Fills the packet that begins at `start` up to `size` bytes, if that is not far (RFC 3550 5.1: padding).
+fn fill(packet: &mut Vec<u8>, start: usize, size: usize) {
+    let missing = size.saturating_sub(packet.len() - start);
+    if let Some(flags) = packet.get_mut(start).filter(|_| (1..=FILL_MAX).contains(&missing)) {
+        *flags |= PADDED;
+        Header::put_padding(missing as u8, packet); // at most `FILL_MAX`
     }
 }
 

@@ -5,9 +5,8 @@ use crate::registry::Route;
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use socket2::{Domain, Protocol, Socket as RawSocket, Type};
 use std::io::{self, IoSliceMut};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
 
 /// Kernel buffers, each way: half a second of 64 Mb/s. The kernel may grant less (net.core.rmem_max).
 const KERNEL_BUFFER: usize = 4 << 20;
@@ -30,6 +29,19 @@ pub(crate) struct Socket {
     pub(crate) dropped: u64,
 }
 
+/// See [`Socket::watch`].
+pub(crate) struct Watch(tokio::net::UdpSocket);
+
+impl Watch {
+    /// Waits until something is there, and has all of it taken; `take` tells whether it did.
+    pub(crate) async fn next(&self, take: impl FnOnce() -> bool) -> io::Result<()> {
+        self.0.readable().await?;
+        let all = || if take() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) };
+        self.0.try_io(Interest::READABLE, all).ok(); // no error, but the word that there is no more
+        Ok(())
+    }
+}
+
 /// Receive buffers of a worker.
 pub(crate) struct Inbound {
     room: Vec<Vec<u8>>,
@@ -48,7 +60,7 @@ impl Default for Inbound {
 /// Binds `count` sockets to `port` (any free one when 0), for all addresses of this machine.
 ///
 /// Fails when the port is taken, even by a process that would share it.
-pub(crate) fn bind(port: u16, count: usize) -> io::Result<(u16, Vec<std::net::UdpSocket>)> {
+pub(crate) fn bind(port: u16, count: usize) -> io::Result<(u16, Vec<UdpSocket>)> {
     let any = |ip: IpAddr, port| SocketAddr::new(ip, port);
     let v6 = any(Ipv6Addr::UNSPECIFIED.into(), port);
     let own = if bind_one(v6, true).is_ok() { v6 } else { any(Ipv4Addr::UNSPECIFIED.into(), port) };
@@ -62,7 +74,7 @@ pub(crate) fn bind(port: u16, count: usize) -> io::Result<(u16, Vec<std::net::Ud
     Ok((addr.port(), sockets))
 }
 
-fn bind_one(addr: SocketAddr, shared: bool) -> io::Result<std::net::UdpSocket> {
+fn bind_one(addr: SocketAddr, shared: bool) -> io::Result<UdpSocket> {
     let socket = RawSocket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     if addr.is_ipv6() {
         socket.set_only_v6(false)?;
@@ -77,15 +89,16 @@ fn bind_one(addr: SocketAddr, shared: bool) -> io::Result<std::net::UdpSocket> {
 }
 
 impl Socket {
-    pub(crate) fn new(socket: std::net::UdpSocket) -> io::Result<Socket> {
-        let io = UdpSocket::from_std(socket)?;
-        let state = UdpSocketState::new(UdpSockRef::from(&io))?;
-        let v6 = io.local_addr()?.is_ipv6();
-        Ok(Socket { io, state, v6, dropped: 0 })
+    /// Takes a socket that does not block.
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<Socket> {
+        let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
+        let v6 = socket.local_addr()?.is_ipv6();
+        Ok(Socket { io: socket, state, v6, dropped: 0 })
     }
 
-    pub(crate) fn io(&self) -> &UdpSocket {
-        &self.io
+    /// Tells when something is there, and wakes the worker for each datagram even while nobody asks.
+    pub(crate) fn watch(&self) -> io::Result<Watch> {
+        Ok(Watch(tokio::net::UdpSocket::from_std(self.io.try_clone()?)?))
     }
 
     /// Receives what is there into `inbound`; the number of buffers that were filled.
@@ -93,9 +106,7 @@ impl Socket {
         let mut room = inbound.room.iter_mut().map(|buffer| IoSliceMut::new(buffer));
         let mut slices: [IoSliceMut<'_>; RECEIVE_BATCH] =
             std::array::from_fn(|_| room.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
-        self.io.try_io(Interest::READABLE, || {
-            self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut inbound.metas)
-        })
+        self.state.recv(UdpSockRef::from(&self.io), &mut slices, &mut inbound.metas)
     }
 
     /// Sends a batch to `to`, in order; datagrams of one size in a row leave in one call (GSO).
@@ -107,10 +118,7 @@ impl Socket {
         for (contents, size) in batch.runs(self.state.max_gso_segments().max(1), SEND_MAX) {
             let segment_size = (contents.len() > size).then_some(size);
             let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip };
-            let sent = self
-                .io
-                .try_io(Interest::WRITABLE, || self.state.try_send(UdpSockRef::from(&self.io), &transmit));
-            if sent.is_err() {
+            if self.state.try_send(UdpSockRef::from(&self.io), &transmit).is_err() {
                 self.dropped += contents.len().div_ceil(size.max(1)) as u64;
             }
         }

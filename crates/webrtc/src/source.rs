@@ -11,7 +11,7 @@ use headwater_media::{Codec, Frame, Time, Track};
 use headwater_rtp::{Format, Packetizer, Payloads};
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -43,7 +43,7 @@ struct Sound {
 }
 
 /// Asks a publisher for a key frame of a layer.
-pub(crate) type Ask = Box<dyn Fn(u8) + Send>;
+pub(crate) type Ask = Arc<dyn Fn(u8) + Send + Sync>;
 
 /// What of a stream's pictures is sent.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,30 @@ pub(crate) struct Pictures {
 #[derive(Default)]
 pub(crate) struct Sources {
     open: Mutex<HashMap<StreamName, Weak<Source>>>,
+    /// How many were opened ever: while it stays the same, nobody needs to look for one.
+    opened: AtomicU64,
+}
+
+/// Finds the source of one stream as soon as there is one, cheaply enough to look for each frame.
+pub(crate) struct Finder {
+    sources: Arc<Sources>,
+    opened: u64,
+    found: Weak<Source>,
+}
+
+impl Finder {
+    pub(crate) fn new(sources: Arc<Sources>) -> Finder {
+        Finder { sources, opened: 0, found: Weak::new() }
+    }
+
+    /// The source of the stream of this name, while somebody watches it.
+    pub(crate) fn find(&mut self, stream: &StreamName) -> Option<Arc<Source>> {
+        let opened = self.sources.opened.load(Ordering::Acquire);
+        if std::mem::replace(&mut self.opened, opened) != opened {
+            self.found = self.sources.open.lock().get(stream).cloned().unwrap_or_default();
+        }
+        self.found.upgrade()
+    }
 }
 
 impl Sources {
@@ -86,6 +110,7 @@ impl Sources {
             lanes: Lanes::default(),
             base: None,
             relayed: false,
+            made: SessionId::random(),
             pictures,
             order: Order::new(pictures.keep_bframe),
             convert: Box::new(convert),
@@ -93,6 +118,7 @@ impl Sources {
         runtime.spawn(work.run(stream.frames(), closed.clone()));
         let source = Arc::new(Source { log, splice, closed, ask: Mutex::default(), sound });
         open.insert(stream.name().clone(), Arc::downgrade(&source));
+        self.opened.fetch_add(1, Ordering::Release);
         source
     }
 }
@@ -148,8 +174,10 @@ struct Work {
     lanes: Lanes,
     /// The moment at the stream's time zero.
     base: Option<(Instant, Time)>,
-    /// Whether the publisher's own packets go to the log, so that none are made here.
+    /// Whether the publisher's own packets go to the log, from its first key frame on that somebody watches. Until then
+    /// packets are made here, which count as another publisher's.
     relayed: bool,
+    made: SessionId,
     pictures: Pictures,
     order: Order,
     convert: Convert,
@@ -233,21 +261,27 @@ impl Work {
                 if std::mem::replace(&mut self.publisher, publisher) != publisher {
                     self.sound.wanted.store(false, Ordering::Relaxed); // who still needs it says so
                 }
+                self.made = SessionId::random();
                 self.base = None;
                 self.order.begin();
             }
             Entry::Unpublished => self.ended(),
-            Entry::Frame(frame) if self.relayed => self.stand_in(frame),
+            Entry::Frame(frame) if self.is_relayed() => self.stand_in(frame),
             Entry::Frame(frame) if frame.track == Track::Script => {}
-            Entry::Frame(frame) if self.order.takes(frame, stream.name()) => self.frame(frame),
+            Entry::Frame(frame) if self.order.takes(frame, stream.name()) => self.frame(stream, frame),
             Entry::Frame(_) => {}
         }
+    }
+
+    /// Whether the publisher's own packets go to the log by now.
+    fn is_relayed(&self) -> bool {
+        self.relayed && self.publisher.is_some_and(|publisher| self.splice.lock().is_of(publisher))
     }
 
     /// The publisher left; its packets are nothing to begin with, unless the next one's are there already.
     fn ended(&mut self) {
         let splice = self.splice.lock();
-        if self.publisher.take().is_none_or(|publisher| splice.is_of(publisher)) {
+        if self.publisher.take().is_none_or(|publisher| splice.is_of(publisher) || splice.is_of(self.made)) {
             self.log.clear();
         }
     }
@@ -265,13 +299,14 @@ impl Work {
         }
     }
 
-    fn frame(&mut self, frame: &Frame) {
-        let wallclock = self.wallclock(frame.pts, Instant::now());
+    fn frame(&mut self, stream: &Arc<Stream>, frame: &Frame) {
+        let wallclock = self.wallclock(stream, frame.pts);
         self.append(frame, wallclock, None);
     }
 
     fn append(&mut self, frame: &Frame, wallclock: Instant, instead_of: Option<Codec>) {
-        let Some(publisher) = self.publisher else { return };
+        let own = instead_of.is_some() || !self.relayed;
+        let Some(publisher) = self.publisher.map(|id| if own { id } else { self.made }) else { return };
         let Some(lane) = self.lanes.of(frame, self.pictures) else { return };
         if lane.packetizer.frame(frame, &mut lane.payloads).is_err() || lane.payloads.is_empty() {
             return;
@@ -287,11 +322,10 @@ impl Work {
         append(&self.log, &self.splice, publisher, burst);
     }
 
-    /// Both tracks on one line: the moment of the first frame, and from there by the stream's own clock. Where frames
-    /// had waited for their first viewer it runs ahead of the clock on the wall, by the same for all: a line that bends
-    /// would tell receivers that sound and pictures part.
-    fn wallclock(&mut self, pts: Time, now: Instant) -> Instant {
-        let (base, zero) = *self.base.get_or_insert((now, pts));
+    /// Both tracks on one line, by the stream's own clock: its newest frame was made when the first one is sent.
+    fn wallclock(&mut self, stream: &Arc<Stream>, pts: Time) -> Instant {
+        let newest = || (Instant::now(), stream.origin().newest().unwrap_or(pts));
+        let (base, zero) = *self.base.get_or_insert_with(newest);
         at(base, pts - zero)
     }
 }

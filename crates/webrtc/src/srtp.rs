@@ -13,11 +13,13 @@ use aws_lc_rs::cipher::{AES_128, AES_256, EncryptingKey, EncryptionContext, Unbo
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hmac;
 use aws_lc_rs::iv::FixedLength;
+use dimpl::SrtpProfile;
 use std::fmt;
-use str0m::crypto::dtls::SrtpProfile;
 
 /// Truncated HMAC-SHA1 (RFC 3711 4.2).
 const HMAC_TAG: usize = 10;
+/// AES-GCM's (RFC 7714 13.2).
+const GCM_TAG: usize = 16;
 /// Header and SSRC of RTCP, which stay readable.
 const RTCP_HEAD: usize = 8;
 /// Set in front of an RTCP index: this packet is encrypted.
@@ -96,6 +98,14 @@ pub(crate) fn pair(keys: &Keys) -> Option<(Sealer, Opener)> {
 }
 
 impl Sealer {
+    /// Bytes that a packet of RTP grows by.
+    pub(crate) fn tag(&self) -> usize {
+        match self.rtp {
+            Cipher::Gcm { .. } => GCM_TAG,
+            Cipher::Counter(_) => HMAC_TAG,
+        }
+    }
+
     /// Seals the RTP packet that begins at `start` of `out` and ends with it; its header has `header` bytes. `index` is
     /// its number with the wraps above it.
     pub(crate) fn rtp(
@@ -345,7 +355,7 @@ impl Seen {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use str0m::crypto::dtls::KeyingMaterial;
+    use dimpl::KeyingMaterial;
 
     pub(crate) const PROFILES: [(SrtpProfile, usize); 3] = [
         (SrtpProfile::AES128_CM_SHA1_80, 60),

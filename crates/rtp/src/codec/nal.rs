@@ -3,7 +3,7 @@
 
 use crate::depacketize::{Assemble, Damage, FRAME_MAX};
 use crate::packetize::PacketizeError;
-use crate::payloads::Payloads;
+use crate::payloads::{Payloads, evenly};
 use bytes::{BufMut, Bytes, BytesMut};
 use headwater_media::codec::{avc, hevc};
 use headwater_media::{Kind, Reader};
@@ -252,15 +252,15 @@ impl Packetizer {
         self.pending.clear();
     }
 
-    /// Full fragments and a last, shorter one: equal sizes leave in one system call.
     fn send_fragments(&self, unit: &Unit, mtu: usize, out: &mut Payloads) {
         let head = self.syntax.head();
         let [first, second] = self.syntax.retype(unit.head, self.syntax.fragment());
         let nal_type = self.syntax.nal_type(&unit.head);
         let mut at = unit.range.start + head;
+        let size = evenly(unit.range.end - at, mtu - head - 1);
         let mut start = 0x80;
         while at < unit.range.end {
-            let next = (at + mtu - head - 1).min(unit.range.end);
+            let next = (at + size).min(unit.range.end);
             let end = if next == unit.range.end { 0x40 } else { 0 };
             match self.syntax {
                 Syntax::H264 => out.head(&[first, start | end | nal_type]),
@@ -612,8 +612,8 @@ mod tests {
             hex("78 0009 6742c00ada0280bfe5 0004 68ce3c80 0002 0605"),
             "the AUD is left out"
         );
-        assert_eq!((payloads[1][..3].to_vec(), payloads[1].len()), (hex("7c8500").to_vec(), 64));
-        assert_eq!(payloads[2], hex("7c45 0000"));
+        assert_eq!((payloads[1][..3].to_vec(), payloads[1].len()), (hex("7c8500").to_vec(), 34));
+        assert_eq!((payloads[2][..3].to_vec(), payloads[2].len()), (hex("7c4500").to_vec(), 34));
     }
 
     #[test]

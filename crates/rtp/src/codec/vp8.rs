@@ -2,7 +2,7 @@
 //! are not told apart.
 
 use crate::depacketize::{Assemble, Damage, FRAME_MAX};
-use crate::payloads::Payloads;
+use crate::payloads::{Payloads, evenly};
 use bytes::{Bytes, BytesMut};
 use headwater_media::{Kind, codec::vp8};
 
@@ -25,9 +25,10 @@ impl Packetizer {
         let source = out.share(payload);
         let [high, low] = self.picture.to_be_bytes();
         let mut start = S;
+        let size = evenly(payload.len(), mtu - DESCRIPTOR);
         let mut at = 0;
         while at < payload.len() {
-            let next = (at + mtu - DESCRIPTOR).min(payload.len());
+            let next = (at + size).min(payload.len());
             out.head(&[X | start, I, 0x80 | high, low]); // the top bit: 15 bits of id
             out.piece(source, at..next);
             out.end(next == payload.len(), 0);

@@ -2,7 +2,7 @@
 //! one superframe (VP9 bitstream annex B), which decoders show as its largest picture.
 
 use crate::depacketize::{Assemble, Damage, FRAME_MAX};
-use crate::payloads::Payloads;
+use crate::payloads::{Payloads, evenly};
 use bytes::{BufMut, Bytes, BytesMut};
 use headwater_media::codec::vp9;
 use headwater_media::{Kind, Reader, Short};
@@ -41,9 +41,10 @@ impl Packetizer {
     pub(crate) fn frame(&mut self, payload: &Bytes, mtu: usize, out: &mut Payloads) {
         let source = out.share(payload);
         let key = vp9::Header::parse(payload).ok().and_then(|header| header.key);
+        let size = evenly(payload.len(), mtu - DESCRIPTOR_MAX);
         let mut at = 0;
         while at < payload.len() {
-            let next = (at + mtu - DESCRIPTOR_MAX).min(payload.len());
+            let next = (at + size).min(payload.len());
             let begin = if at == 0 { B } else { 0 };
             let end = if next == payload.len() { E } else { 0 };
             self.put_descriptor(begin | end, key, out);

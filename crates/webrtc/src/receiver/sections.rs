@@ -1,6 +1,10 @@
 //! What both sides agreed on, and whose a packet is by it.
 
+use crate::agreement::{self, Extensions};
+use crate::lane::codec;
+use crate::source::clock_rate;
 use headwater_rtp::{Head, Header};
+use str0m::format::PayloadParams;
 
 /// A media section that a publisher sends.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +34,16 @@ pub(crate) struct PayloadType {
     pub(crate) clock_rate: u32,
 }
 
+impl PayloadType {
+    /// A format's, and that of its redundant form (RFC 2198).
+    fn of(params: &PayloadParams) -> impl Iterator<Item = PayloadType> {
+        let clock_rate = codec(params).map_or(90_000, clock_rate);
+        let own = PayloadType { number: *params.pt(), resend: params.resend().map(|pt| *pt), clock_rate };
+        let redundant = params.red().map(|pt| PayloadType { number: *pt, resend: None, clock_rate });
+        std::iter::once(own).chain(redundant)
+    }
+}
+
 /// How a key frame is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyFrames {
@@ -37,19 +51,6 @@ pub(crate) enum KeyFrames {
     Pli,
     /// Full intra request (RFC 5104 4.3.1).
     Fir,
-}
-
-/// Numbers of the header extensions that are of use. They mean the same in all sections (RFC 9143 9).
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Extensions {
-    /// urn:ietf:params:rtp-hdrext:sdes:mid
-    pub(crate) mid: Option<u8>,
-    /// urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id
-    pub(crate) rid: Option<u8>,
-    /// urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id
-    pub(crate) repaired: Option<u8>,
-    /// Transport-wide sequence number.
-    pub(crate) transport: Option<u8>,
 }
 
 /// What a packet's header extensions say.
@@ -74,14 +75,15 @@ pub(super) struct Place {
 }
 
 impl Extensions {
-    /// Of all sections.
-    pub(super) fn of(sections: &[Section]) -> Extensions {
+    /// Of all sections: the numbers mean the same in all of them (RFC 9143 9).
+    pub(super) fn together(sections: &[Section]) -> Extensions {
         let known = || sections.iter().map(|section| section.extensions);
         Extensions {
             mid: known().find_map(|ids| ids.mid),
             rid: known().find_map(|ids| ids.rid),
             repaired: known().find_map(|ids| ids.repaired),
             transport: known().find_map(|ids| ids.transport),
+            send_time: None,
         }
     }
 
@@ -105,6 +107,22 @@ impl Extensions {
 }
 
 impl Section {
+    /// What of a section is of use here.
+    pub(crate) fn of(agreed: &agreement::Section) -> Section {
+        let any = |has: fn(&PayloadParams) -> bool| agreed.accepted.iter().any(has);
+        let (pli, fir) = (any(PayloadParams::fb_pli), any(PayloadParams::fb_fir));
+        Section {
+            mid: agreed.mid.as_str().into(),
+            payload_types: agreed.accepted.iter().flat_map(PayloadType::of).collect(),
+            sources: agreed.sources.clone(),
+            rids: agreed.rids.iter().map(|rid| rid.as_str().into()).collect(),
+            extensions: agreed.extensions,
+            nack: any(PayloadParams::fb_nack),
+            key_frames: pli.then_some(KeyFrames::Pli).or(fir.then_some(KeyFrames::Fir)),
+            transport_feedback: any(PayloadParams::fb_transport_cc) && agreed.extensions.transport.is_some(),
+        }
+    }
+
     /// Whether it has a layer of this name, and which.
     fn layer(&self, rid: &[u8]) -> Option<usize> {
         self.rids.iter().position(|own| own.as_bytes() == rid)

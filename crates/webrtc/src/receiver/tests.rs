@@ -49,8 +49,13 @@ struct Pair {
 }
 
 fn sections() -> Vec<Section> {
-    let extensions =
-        Extensions { mid: Some(MID), rid: Some(RID), repaired: Some(REPAIRED), transport: Some(TRANSPORT) };
+    let extensions = Extensions {
+        mid: Some(MID),
+        rid: Some(RID),
+        repaired: Some(REPAIRED),
+        transport: Some(TRANSPORT),
+        send_time: None,
+    };
     let sound = Section {
         mid: "a".into(),
         payload_types: vec![PayloadType { number: SOUND, resend: None, clock_rate: 48_000 }],

@@ -1,20 +1,17 @@
 //! A sender and a whole WebRTC client in memory, with a network between them that can lose what it likes.
 
 use super::*;
-use crate::engine::{Engine, Outbox};
-use crate::negotiate::{Agreement, Terms, agree};
+use crate::agreement::Agreement;
+use crate::agreement::tests::{addresses, answered};
 use crate::packetlog::Packet;
-use crate::port::own_address;
 use headwater_conf::VhostRtc;
 use headwater_hub::Action;
 use headwater_media::{Codec, Track as Kind};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use str0m::change::SdpAnswer;
-use str0m::format::Codec as RtcCodec;
-use str0m::media::{Direction, MediaKind, Mid};
+use str0m::format::{Codec as RtcCodec, PayloadParams};
+use str0m::media::{Direction, MediaKind};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::Extension as Ext;
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 /// What passes between two turns of a [`Pair`].
@@ -22,12 +19,10 @@ const TURN: Duration = Duration::from_millis(5);
 
 struct Pair {
     now: Instant,
-    engine: Engine,
-    outbox: Outbox,
+    agreed: Agreement,
     client: Rtc,
     sender: Option<Sender>,
     batch: Batch,
-    answer: String,
     /// Datagrams on their way to the client, so many turns from now.
     delayed: Vec<(u32, Vec<u8>)>,
     /// Payloads that came, by SSRC and number.
@@ -40,33 +35,25 @@ struct Pair {
 /// What the payloads of [`burst`] begin with: X, S; I; 15 bits of PictureID (RFC 7741 4.2).
 const DESCRIPTOR: [u8; 4] = [0x90, 0x80, 0x80, 9];
 
-fn client_address() -> SocketAddr {
-    ([203, 0, 113, 9], 5000).into()
-}
-
 impl Pair {
     /// Both after their handshake, with a track of video and one of sound.
     fn connected(settings: &VhostRtc) -> Pair {
         let now = Instant::now();
         let mut client = Rtc::builder().set_rtp_mode(true).build(now);
-        client.add_local_candidate(Candidate::host(client_address(), "udp").unwrap());
+        client.add_local_candidate(Candidate::host(addresses().1, "udp").unwrap());
         let mut changes = client.sdp_api();
         changes.add_media(MediaKind::Audio, Direction::RecvOnly, None, None, None);
         changes.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
         let (offer, pending) = changes.apply().unwrap();
-        let terms =
-            Terms { action: Action::Play, settings, codec: None, credentials: None, certificate: None };
-        let Agreement { engine, outbox, answer } = agree(&offer.to_sdp_string(), &terms, now).unwrap();
-        let accepted = SdpAnswer::from_sdp_string(&answer).unwrap();
+        let agreed = answered(&offer.to_sdp_string(), Action::Play, settings, now);
+        let accepted = SdpAnswer::from_sdp_string(&agreed.answer).unwrap();
         client.sdp_api().accept_answer(pending, accepted).unwrap();
         let mut pair = Pair {
             now,
-            engine,
-            outbox,
+            agreed,
             client,
             sender: None,
             batch: Batch::default(),
-            answer,
             delayed: Vec::new(),
             came: BTreeMap::new(),
             asked: false,
@@ -74,45 +61,28 @@ impl Pair {
         };
         for _ in 0..1000 {
             pair.turn(|_| true);
-            if let Some(keys) = pair.engine.take_keys() {
-                pair.sender = Some(pair.make_sender(&keys));
+            if pair.sender.is_some() {
+                pair.turn(|_| true); // the handshake's end
                 return pair;
             }
         }
         panic!("no handshake");
     }
 
-    fn make_sender(&mut self, keys: &Keys) -> Sender {
+    fn make_sender(&self, keys: &Keys) -> Sender {
         let mut sender = Sender::new(keys, "name", self.now).unwrap();
-        let mids: Vec<Mid> =
-            self.answer.lines().filter_map(|l| l.strip_prefix("a=mid:")).map(Mid::from).collect();
-        for (mid, clock_rate) in mids.into_iter().zip([48_000, 90_000]) {
-            let rtc = self.engine.peek();
-            let map = rtc.media(mid).unwrap().remote_extmap();
-            let extensions = Extensions {
-                mid: map.id_of(Ext::RtpMid),
-                transport: map.id_of(Ext::TransportSequenceNumber),
-                send_time: map.id_of(Ext::AbsoluteSendTime),
-            };
-            let nack = rtc.codec_config().iter().any(|params| params.fb_nack());
-            let resend = clock_rate == 90_000 && nack;
-            let sources = self.engine.change(&mut self.outbox, |rtc| {
-                let mut api = rtc.direct_api();
-                let stream = api.stream_tx_by_mid(mid, None).unwrap();
-                (*stream.ssrc(), stream.rtx().map(|ssrc| *ssrc))
-            });
-            let (ssrc, rtx) = sources.unwrap();
-            sender.track(
-                self.now,
-                TrackTerms { ssrc, rtx, mid: mid.to_string(), clock_rate, extensions, resend },
-            );
+        for (section, clock_rate) in self.agreed.sections.iter().zip([48_000, 90_000]) {
+            let (ssrc, rtx) = section.own.unwrap();
+            let resend = clock_rate == 90_000 && section.accepted.iter().any(PayloadParams::fb_nack);
+            let (mid, extensions) = (section.mid.clone(), section.extensions);
+            sender.track(self.now, TrackTerms { ssrc, rtx, mid, clock_rate, extensions, resend });
         }
         sender
     }
 
     /// What the client calls a codec, and its packets that are sent again.
     fn types(&self, codec: RtcCodec) -> (u8, Option<u8>) {
-        let mut known = self.engine.peek().codec_config().iter();
+        let mut known = self.agreed.sections.iter().flat_map(|section| &section.accepted);
         let params = known.find(|params| params.spec().codec == codec).unwrap();
         (*params.pt(), params.resend().map(|pt| *pt))
     }
@@ -120,12 +90,9 @@ impl Pair {
     /// Time passes, and what either side has to say reaches the other if `arrives`.
     fn turn(&mut self, mut arrives: impl FnMut(&[u8]) -> bool) {
         self.now += TURN;
-        self.engine.tick(self.now, &mut self.outbox).unwrap();
+        self.agreed.dtls.tick(self.now, &mut self.batch).unwrap();
         self.client.handle_input(Input::Timeout(self.now)).unwrap();
         self.listen(&mut arrives);
-        let own: Vec<Vec<u8>> = self.outbox.datagrams.drain(..).map(|sent| sent.bytes.to_vec()).collect();
-        let playing = self.sender.is_some();
-        own.iter().filter(|bytes| !playing || bytes[0] < 128).for_each(|bytes| self.deliver(bytes));
         let sent: Vec<Vec<u8>> = self.batch.datagrams().map(<[u8]>::to_vec).collect();
         self.batch.clear();
         sent.into_iter().filter(|bytes| arrives(bytes)).for_each(|bytes| self.deliver(&bytes));
@@ -136,8 +103,8 @@ impl Pair {
 
     /// Brings the client a datagram.
     fn deliver(&mut self, bytes: &[u8]) {
-        let from = own_address(client_address());
-        let received = Receive::new(Protocol::Udp, from, client_address(), bytes).unwrap();
+        let (ours, theirs) = addresses();
+        let received = Receive::new(Protocol::Udp, ours, theirs, bytes).unwrap();
         self.client.handle_input(Input::Receive(self.now, received)).unwrap();
         self.listen(&mut |_| true);
     }
@@ -159,13 +126,14 @@ impl Pair {
 
     /// The server's side of the port in small.
     fn hear(&mut self, bytes: &[u8]) {
-        if let Some(sender) = self.sender.as_mut().filter(|_| bytes[0] >= 128) {
-            self.asked |= sender.receive(self.now, bytes, &mut self.batch);
-            return;
+        match &mut self.sender {
+            Some(sender) if bytes[0] >= 128 => self.asked |= sender.receive(self.now, bytes, &mut self.batch),
+            None if bytes[0] >= 128 => {}
+            _ => {
+                let keys = self.agreed.hear(self.now, bytes, &mut self.batch);
+                self.sender = keys.map(|keys| self.make_sender(&keys)).or_else(|| self.sender.take());
+            }
         }
-        let to = own_address(client_address());
-        let received = Receive::new(Protocol::Udp, client_address(), to, bytes).unwrap();
-        self.engine.receive(self.now, received, &mut self.outbox).unwrap();
     }
 
     /// Sends a burst; the track is 0 for sound, 1 for video.

@@ -71,9 +71,8 @@ async fn patch(gateway: &WebRtc, url: Url<'_>, request: Request) -> Response {
     match Wanted::of(&body, &present) {
         // Nothing is done with candidates: this side is ICE-lite and answers where requests come from.
         Some(Wanted::Nothing) => empty(StatusCode::NO_CONTENT),
-        Some(Wanted::Restart { ufrag, password }) => {
-            let credentials = (ufrag.to_owned(), password.to_owned());
-            restarted(gateway.restart(url.name, url.token, credentials).await, ufrag)
+        Some(Wanted::Restart { ufrag }) => {
+            restarted(gateway.restart(url.name, url.token, ufrag.to_owned()).await, ufrag)
         }
         None => {
             text(StatusCode::BAD_REQUEST, "the fragment has neither candidates nor valid ICE credentials")
@@ -122,8 +121,8 @@ impl Condition {
 pub(crate) enum Wanted<'a> {
     /// Candidates, or the word that there are no more.
     Nothing,
-    /// A new ICE session with these credentials of the peer's.
-    Restart { ufrag: &'a str, password: &'a str },
+    /// A new ICE session with this user name of the peer's. Its password is for checks of ours, which are not sent.
+    Restart { ufrag: &'a str },
 }
 
 impl Wanted<'_> {
@@ -132,7 +131,7 @@ impl Wanted<'_> {
         let ufrag = attribute(fragment, "ice-ufrag");
         match ufrag.filter(|ufrag| **ufrag != *present.remote).zip(attribute(fragment, "ice-pwd")) {
             Some((ufrag, password)) => {
-                (is_ufrag(ufrag) && is_password(password)).then_some(Wanted::Restart { ufrag, password })
+                (is_ufrag(ufrag) && is_password(password)).then_some(Wanted::Restart { ufrag })
             }
             None => {
                 let late =
@@ -177,8 +176,7 @@ mod tests {
         assert_eq!(wanted(&same), Some(Wanted::Nothing));
         assert_eq!(wanted("a=ice-ufrag:them\r\na=end-of-candidates\r\n"), Some(Wanted::Nothing));
         let new = format!("a=ice-ufrag:other\r\n{password}");
-        let restart = Wanted::Restart { ufrag: "other", password: "0123456789abcdefghijkl" };
-        assert_eq!(wanted(&new), Some(restart));
+        assert_eq!(wanted(&new), Some(Wanted::Restart { ufrag: "other" }));
         assert_eq!(wanted("a=ice-ufrag:other\r\na=ice-pwd:short\r\n"), None);
         assert_eq!(wanted("hello"), None);
         assert_eq!(wanted(""), None);

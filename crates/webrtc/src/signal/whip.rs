@@ -3,6 +3,7 @@
 use super::reply::{self, ACCEPT_POST, FRAGMENT, SDP, content, not_allowed, text};
 use super::{Query, bearer, read, session, with_token};
 use crate::WebRtc;
+use crate::ice::Credentials;
 use crate::negotiate::{Agreed, Wish};
 use crate::offer::{is_password, is_ufrag};
 use axum::extract::{ConnectInfo, Request, State};
@@ -53,6 +54,8 @@ async fn post(gateway: &WebRtc, query: &Query, request: Request) -> Response {
         let reason = "ice-ufrag has 4 to 32 letters and digits, ice-pwd 22 to 32 (RFC 8839 5.4)";
         return text(StatusCode::BAD_REQUEST, reason);
     }
+    let credentials =
+        credentials.map(|(ufrag, password)| Credentials { ufrag: ufrag.into(), password: password.into() });
     let wish = wish(&parts, query, offer, credentials);
     match gateway.negotiate(wish).await {
         Ok(agreed) => created(agreed),
@@ -64,7 +67,7 @@ fn chosen(ufrag: &str, password: &str) -> bool {
     is_ufrag(ufrag) && is_password(password) && ufrag.len() <= 32 && password.len() <= 32
 }
 
-fn wish(parts: &Parts, query: &Query, offer: String, credentials: Option<(&str, &str)>) -> Wish {
+fn wish(parts: &Parts, query: &Query, offer: String, credentials: Option<Credentials>) -> Wish {
     let path = parts.uri.path();
     let by_path = path.contains("/whep") || path.contains("/whip-play");
     let plays = by_path || query.get("action").is_some_and(|action| action != "publish");
@@ -82,7 +85,7 @@ fn wish(parts: &Parts, query: &Query, offer: String, credentials: Option<(&str, 
         page_url: field(&parts.headers, header::REFERER).unwrap_or_default().to_owned(),
         external: query.get("eip").or(query.get("candidate")).map(str::to_owned),
         codec: query.get("codec").map(str::to_owned),
-        credentials: credentials.map(|(ufrag, password)| (ufrag.to_owned(), password.to_owned())),
+        credentials,
         clear: query.get("encrypt") == Some("false"),
         app,
         host,

@@ -2,18 +2,15 @@
 //! likes.
 
 use super::*;
-use crate::engine::{Engine, Outbox};
-use crate::negotiate::{Agreement, Terms, agree};
-use crate::port::own_address;
+use crate::agreement::Agreement;
+use crate::agreement::tests::{addresses, answered};
 use headwater_hub::Action;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use str0m::bwe::{Bitrate, BweKind};
 use str0m::change::SdpAnswer;
-use str0m::format::Codec as RtcCodec;
 use str0m::media::{Direction, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{Extension as Ext, RtpWrite};
+use str0m::rtp::RtpWrite;
 use str0m::stats::MediaEgressStats;
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
@@ -21,8 +18,7 @@ const TURN: Duration = Duration::from_millis(5);
 
 struct Client {
     now: Instant,
-    engine: Engine,
-    outbox: Outbox,
+    agreed: Agreement,
     rtc: Rtc,
     mid: Mid,
     receiver: Option<Receiver>,
@@ -37,10 +33,6 @@ struct Client {
     numbers: u64,
 }
 
-fn address() -> SocketAddr {
-    ([203, 0, 113, 9], 5000).into()
-}
-
 impl Client {
     /// After the handshake. A client that `estimates` sends no more than it thinks the way carries.
     fn connected(estimates: bool) -> Client {
@@ -48,20 +40,22 @@ impl Client {
         let config = Rtc::builder().set_rtp_mode(true).set_stats_interval(Some(Duration::from_millis(500)));
         let config = if estimates { config.enable_bwe(Some(Bitrate::kbps(500))) } else { config };
         let mut rtc = config.build(now);
-        rtc.add_local_candidate(Candidate::host(address(), "udp").unwrap());
+        rtc.add_local_candidate(Candidate::host(addresses().1, "udp").unwrap());
         let mut changes = rtc.sdp_api();
         let mid = changes.add_media(MediaKind::Video, Direction::SendOnly, None, None, None);
         let (offer, pending) = changes.apply().unwrap();
         let settings = crate::offer::tests::settings("");
-        let action = Action::Publish;
-        let terms = Terms { action, settings: &settings, codec: None, credentials: None, certificate: None };
-        let Agreement { engine, outbox, answer } = agree(&offer.to_sdp_string(), &terms, now).unwrap();
-        rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap()).unwrap();
+        let agreed = answered(&offer.to_sdp_string(), Action::Publish, &settings, now);
+        rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&agreed.answer).unwrap()).unwrap();
+        rtc.direct_api().stream_tx_by_mid(mid, None).unwrap().set_rtx_cache(
+            1024,
+            Duration::from_secs(2),
+            None,
+        );
         rtc.bwe().set_bitrate(Bitrate::mbps(3), Bitrate::mbps(3));
         let mut client = Client {
             now,
-            engine,
-            outbox,
+            agreed,
             rtc,
             mid,
             receiver: None,
@@ -76,59 +70,28 @@ impl Client {
         };
         for _ in 0..1000 {
             client.turn(|_| true);
-            if let Some(keys) = client.engine.take_keys() {
-                let section = client.section();
-                client.receiver = Receiver::new(&keys, vec![section], "name", client.now);
+            if client.receiver.is_some() {
                 return client;
             }
         }
         panic!("no handshake");
     }
 
-    fn section(&mut self) -> Section {
-        let map = self.rtc.media(self.mid).unwrap().remote_extmap().clone();
-        let params = self.rtc.codec_config().iter();
-        let payload_types = params.map(|params| PayloadType {
-            number: *params.pt(),
-            resend: params.resend().map(|pt| *pt),
-            clock_rate: 90_000,
-        });
-        let payload_types = payload_types.collect();
-        let mut api = self.rtc.direct_api();
-        let stream = api.stream_tx_by_mid(self.mid, None).unwrap();
-        stream.set_rtx_cache(1024, Duration::from_secs(2), None);
-        Section {
-            mid: self.mid.to_string().into(),
-            payload_types,
-            sources: vec![(*stream.ssrc(), stream.rtx().map(|ssrc| *ssrc))],
-            rids: Vec::new(),
-            extensions: Extensions {
-                mid: map.id_of(Ext::RtpMid),
-                transport: map.id_of(Ext::TransportSequenceNumber),
-                ..Extensions::default()
-            },
-            nack: true,
-            key_frames: Some(KeyFrames::Pli),
-            transport_feedback: true,
-        }
-    }
-
     /// Time passes, and what either side has to say reaches the other if `arrives`.
     fn turn(&mut self, mut arrives: impl FnMut(&[u8]) -> bool) {
         self.now += TURN;
-        self.engine.tick(self.now, &mut self.outbox).unwrap();
+        self.agreed.dtls.tick(self.now, &mut self.batch).unwrap();
         self.rtc.handle_input(Input::Timeout(self.now)).unwrap();
         self.listen(&mut arrives);
-        let playing = self.receiver.is_some();
-        let own = self.outbox.datagrams.drain(..).map(|sent| sent.bytes.to_vec());
-        let mut sent: Vec<Vec<u8>> = own.filter(|bytes| !playing || bytes[0] < 128).collect();
         if let Some(receiver) = &mut self.receiver {
             receiver.report(self.now, &mut self.batch);
         }
-        sent.extend(self.batch.datagrams().map(<[u8]>::to_vec).filter(|bytes| arrives(bytes)));
+        let sent: Vec<Vec<u8>> =
+            self.batch.datagrams().map(<[u8]>::to_vec).filter(|bytes| arrives(bytes)).collect();
         self.batch.clear();
         for bytes in sent {
-            let received = Receive::new(Protocol::Udp, own_address(address()), address(), &bytes).unwrap();
+            let (ours, theirs) = addresses();
+            let received = Receive::new(Protocol::Udp, ours, theirs, &bytes).unwrap();
             self.rtc.handle_input(Input::Receive(self.now, received)).unwrap();
             self.listen(&mut arrives);
         }
@@ -152,8 +115,10 @@ impl Client {
     /// The server's side of the port in small.
     fn hear(&mut self, bytes: &[u8]) {
         let Some(receiver) = self.receiver.as_mut().filter(|_| bytes[0] >= 128) else {
-            let received = Receive::new(Protocol::Udp, address(), own_address(address()), bytes).unwrap();
-            self.engine.receive(self.now, received, &mut self.outbox).unwrap();
+            if let Some(keys) = self.agreed.hear(self.now, bytes, &mut self.batch) {
+                let sections = self.agreed.sections.iter().map(Section::of).collect();
+                self.receiver = Receiver::new(&keys, sections, "name", self.now);
+            }
             return;
         };
         receiver.receive(self.now, bytes, &mut self.heard);
@@ -170,8 +135,7 @@ impl Client {
     /// Sends a frame of so many packets.
     fn send(&mut self, time: u32, count: usize) {
         let now = self.now;
-        let mut params = self.rtc.codec_config().iter();
-        let pt = params.find(|params| params.spec().codec == RtcCodec::Vp8).unwrap().pt();
+        let pt = self.agreed.sections[0].accepted[0].pt();
         let mut api = self.rtc.direct_api();
         let stream = api.stream_tx_by_mid(self.mid, None).unwrap();
         for _ in 0..count {
