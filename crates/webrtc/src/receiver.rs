@@ -32,8 +32,13 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Sources that a publisher may have: packets of more are left.
 const SOURCES_MAX: usize = 16;
 
-/// Bytes in which payloads are put one behind the other. A payload that is kept keeps all of them.
+/// Bytes in which payloads are put one behind the other. A payload that is kept keeps all of them: sound, which is kept
+/// as it comes, has chunks of its own, so that it does not keep pictures.
 const CHUNK: usize = 32 * 1024;
+const CHUNK_OF_SMALL: usize = 8 * 1024;
+
+/// Datagrams up to this size count as sound.
+const SMALL_MAX: usize = 400;
 
 /// Bytes of reports that leave in one datagram, before they are sealed; one report has at most 1,100.
 const REPORTS_MAX: usize = 1150;
@@ -71,8 +76,9 @@ pub(crate) struct Receiver {
     ssrc: u32,
     cname: Box<str>,
     began: Instant,
-    /// Where payloads are put.
+    /// Where payloads are put, and small ones.
     chunk: BytesMut,
+    chunk_of_small: BytesMut,
     /// Where RTCP is opened; its room is used again, as is that of reports.
     opened: Vec<u8>,
     reports: Vec<Rtcp>,
@@ -99,6 +105,7 @@ impl Receiver {
             cname: cname.into(),
             began: now,
             chunk: BytesMut::new(),
+            chunk_of_small: BytesMut::new(),
             opened: Vec::new(),
             reports: Vec::new(),
             arrivals: told.then(|| Arrivals::new(now)),
@@ -120,13 +127,17 @@ impl Receiver {
     fn packet(&mut self, now: Instant, datagram: &[u8]) -> Option<Heard> {
         let head = Head::parse(datagram).ok()?;
         let header = head.header;
-        if self.chunk.capacity() < datagram.len() {
-            self.chunk.reserve(CHUNK.max(datagram.len()));
+        let (chunk, size) = match datagram.len() {
+            ..=SMALL_MAX => (&mut self.chunk_of_small, CHUNK_OF_SMALL),
+            large => (&mut self.chunk, CHUNK.max(large)),
+        };
+        if chunk.capacity() < datagram.len() {
+            chunk.reserve(size);
         }
         let Header { ssrc, sequence, .. } = header;
         let sealed = Sealed { packet: datagram, header: head.bytes, ssrc, sequence };
-        self.packets.open(sealed, &mut self.chunk).ok()?;
-        let mut payload = self.chunk.split();
+        self.packets.open(sealed, chunk).ok()?;
+        let mut payload = chunk.split();
         payload.truncate(head.payload(&payload).ok()?);
         let marks = self.extensions.marks(&head, datagram);
         if let Some((arrivals, number)) = self.arrivals.as_mut().zip(marks.transport) {

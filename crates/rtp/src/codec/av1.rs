@@ -2,6 +2,7 @@
 //! dependency descriptor, so without scalability.
 
 use super::av1c;
+use crate::codec::whole;
 use crate::depacketize::{Assemble, Damage, FRAME_MAX};
 use crate::packetize::PacketizeError;
 use crate::payloads::Payloads;
@@ -311,7 +312,7 @@ impl Assemble for Depacketizer {
             out(Kind::Config, self.config.clone(), 0);
         }
         let kind = if self.key { Kind::Key } else { Kind::Inter };
-        out(kind, self.unit.split().freeze(), 0);
+        out(kind, whole(&mut self.unit), 0);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! H.264 (RFC 6184) and HEVC (RFC 7798): one design, two headers. Single NAL units, aggregation packets (STAP-A, AP) and
 //! fragments (FU-A, FU). Not spoken: interleaving (STAP-B, MTAP, FU-B), PACI and decoding order numbers.
 
+use crate::codec::whole;
 use crate::depacketize::{Assemble, Damage, FRAME_MAX};
 use crate::packetize::PacketizeError;
 use crate::payloads::{Payloads, evenly};
@@ -500,7 +501,7 @@ impl Assemble for Depacketizer {
         }
         if !self.frame.is_empty() {
             let kind = if self.syntax.is_key(&self.frame) { Kind::Key } else { Kind::Inter };
-            out(kind, self.frame.split().freeze(), 0);
+            out(kind, whole(&mut self.frame), 0);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! VP8 (RFC 7741). Out: one partition's worth of fragments with a 15-bit picture id. In: all descriptors; temporal layers
 //! are not told apart.
 
+use crate::codec::whole;
 use crate::depacketize::{Assemble, Damage, FRAME_MAX};
 use crate::payloads::{Payloads, evenly};
 use bytes::{Bytes, BytesMut};
@@ -81,7 +82,7 @@ impl Assemble for Depacketizer {
             return Err(Damage::Malformed("empty VP8 frame"));
         }
         let kind = if vp8::is_key(&self.frame) { Kind::Key } else { Kind::Inter };
-        out(kind, self.frame.split().freeze(), 0);
+        out(kind, whole(&mut self.frame), 0);
         Ok(())
     }
 

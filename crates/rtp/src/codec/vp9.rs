@@ -1,6 +1,7 @@
 //! VP9 (RFC 9628). Out: one spatial and one temporal layer. In: all descriptors; the spatial layers of a picture become
 //! one superframe (VP9 bitstream annex B), which decoders show as its largest picture.
 
+use crate::codec::whole;
 use crate::depacketize::{Assemble, Damage, FRAME_MAX};
 use crate::payloads::{Payloads, evenly};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -177,7 +178,7 @@ impl Assemble for Depacketizer {
         if self.layers.len() > 1 {
             self.put_index();
         }
-        out(if key { Kind::Key } else { Kind::Inter }, self.picture.split().freeze(), 0);
+        out(if key { Kind::Key } else { Kind::Inter }, whole(&mut self.picture), 0);
         Ok(())
     }
 
