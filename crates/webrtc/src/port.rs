@@ -197,10 +197,13 @@ impl Port {
         let known = self.addresses.key(&address);
         match ice::user(bytes) {
             // Nothing but STUN is taken from an address that STUN has not validated.
-            None => match (known, self.addresses.elsewhere(&address)) {
-                (Some(key), _) => self.deliver(key, now, bytes, &route),
-                (None, Some((worker, key))) => self.pass_on(worker, key, bytes, route),
-                (None, None) => {}
+            None => match known {
+                Some(key) => self.deliver(key, now, bytes, &route),
+                None => {
+                    if let Some((worker, key)) = self.addresses.elsewhere(&address) {
+                        self.pass_on(worker, key, bytes, route);
+                    }
+                }
             },
             Some(ufrag) => {
                 let same = |key: &usize| self.peers.get(*key).is_some_and(|peer| peer.ice.ufrag() == ufrag);
