@@ -16,13 +16,13 @@ use tokio::task::{JoinHandle, spawn_local};
 const RATES: Duration = Duration::from_millis(500);
 
 /// Rest after frames went to viewers, for each of them and at most: see [`rest_of`].
-const FAN_OUT_REST: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(20));
+const FAN_OUT_REST: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(20));
 
 /// The rest after work for so many sessions: so long for each, at most so long. What comes meanwhile is done together,
-/// so that each is looked at once for all of it; with few sessions there is no rest worth a timer, and nothing waits.
-pub(crate) fn rest_of(sessions: usize, (each, most): (Duration, Duration)) -> Duration {
+/// so that each is looked at once for all of it. With few sessions there is no rest worth a timer, and nothing waits.
+pub(crate) fn rest_of(sessions: usize, (each, most): (Duration, Duration)) -> Option<Duration> {
     let rest = each.saturating_mul(u32::try_from(sessions).unwrap_or(u32::MAX)).min(most);
-    if rest < Duration::from_millis(1) { Duration::ZERO } else { rest }
+    (rest >= Duration::from_millis(1)).then_some(rest)
 }
 
 /// A stream's packets on their way to one worker's viewers.
@@ -93,13 +93,25 @@ async fn carry(reader: Rc<RefCell<PacketReader>>, stream: Arc<Stream>, port: Wea
         let from = std::future::poll_fn(|cx| reader.borrow_mut().poll_next(cx, &mut bursts)).await;
         let Some(port) = port.upgrade() else { return };
         let viewers = port.borrow_mut().fan_out(stream.name(), Instant::now(), from, &bursts);
-        let workers = port.borrow().workers();
+        let rest = port.borrow().rest(viewers, FAN_OUT_REST);
         drop(port);
         bursts.clear();
-        // The kernel spreads viewers evenly. More workers don't mean shorter rests: each would do more for fewer.
-        let rest = rest_of(viewers * workers, FAN_OUT_REST);
-        if rest > Duration::ZERO {
+        if let Some(rest) = rest {
             tokio::time::sleep(rest).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_do_not_wait_and_many_not_for_long() {
+        let rest = |sessions| rest_of(sessions, FAN_OUT_REST);
+        assert_eq!(
+            [rest(0), rest(4), rest(50), rest(1_000_000)].map(|rest| rest.map(|rest| rest.as_millis())),
+            [None, None, Some(10), Some(20)]
+        );
     }
 }

@@ -29,9 +29,10 @@ use tokio::sync::{Notify, mpsc};
 /// Receive calls in a row before the worker's other tasks get their turn.
 const ROUNDS: usize = 16;
 
-/// Rest after receiving, for each session and at most: see [`rest_of`]. The kernel's buffer, even at its usual limit, holds
-/// 20,000 packets a second meanwhile.
-const RECEIVE_REST: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(8));
+/// Rest after receiving, for each session and at most: see [`rest_of`]. What viewers send may wait longer than what
+/// publishers send: the kernel's buffer, even at its usual limit of 416 KiB, holds 35,000 packets a second meanwhile.
+const RECEIVE_REST: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(10));
+const PUBLISHERS_REST: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(5));
 
 /// Addresses that lead to one session: a phone that changes networks has two or three.
 const ADDRESSES_MAX: usize = 8;
@@ -51,6 +52,8 @@ pub(crate) struct Port {
     worker: usize,
     pub(crate) socket: Socket,
     pub(crate) peers: Slab<Box<Peer>>,
+    /// How many of them publish.
+    publishers: usize,
     addresses: Addresses,
     /// Ticks to come; one that a later change made void is found out when it is due.
     ticks: BinaryHeap<Reverse<(Instant, usize)>>,
@@ -80,6 +83,7 @@ pub(crate) async fn run(gateway: Arc<WebRtc>, socket: std::net::UdpSocket) {
             worker,
             socket,
             peers: Slab::new(),
+            publishers: 0,
             addresses: Addresses::default(),
             ticks: BinaryHeap::new(),
             alarm: Rc::default(),
@@ -113,12 +117,13 @@ async fn receive(port: Rc<RefCell<Port>>) {
     let mut inbound = Inbound::default();
     let mut watch = None;
     loop {
-        let sessions = port.borrow().peers.len() * port.borrow().workers();
-        let rest = rest_of(sessions, RECEIVE_REST);
-        if rest > Duration::ZERO {
+        let rest = port.borrow().rest_of_receiving();
+        if let Some(rest) = rest {
             watch = None;
             tokio::time::sleep(rest).await;
-            receive_all(&port, &mut inbound);
+            while !receive_all(&port, &mut inbound) {
+                tokio::task::yield_now().await;
+            }
         } else if let Err(error) = receive_next(&port, &mut watch, &mut inbound).await {
             tracing::warn!(%error, "waiting for WebRTC's packets failed; trying again");
             watch = None;
@@ -186,9 +191,15 @@ async fn look(port: Rc<RefCell<Port>>) {
 }
 
 impl Port {
-    /// How many there are.
-    pub(crate) fn workers(&self) -> usize {
-        self.gateway.registry.workers()
+    /// The rest after work for so many of the worker's sessions. The kernel spreads sessions evenly; more workers
+    /// don't mean shorter rests, since each would do more for fewer.
+    pub(crate) fn rest(&self, sessions: usize, rest: (Duration, Duration)) -> Option<Duration> {
+        rest_of(sessions * self.gateway.registry.workers(), rest)
+    }
+
+    fn rest_of_receiving(&self) -> Option<Duration> {
+        let rest = if self.publishers > 0 { PUBLISHERS_REST } else { RECEIVE_REST };
+        self.rest(self.peers.len(), rest)
     }
 
     /// Takes a packet from the network.
@@ -250,6 +261,7 @@ impl Port {
 
     fn adopt(&mut self, peer: Box<Peer>) -> usize {
         let session = peer.session.clone();
+        self.publishers += usize::from(matches!(peer.role, Role::Publish(_)));
         let key = self.peers.insert(peer);
         let (me, id) = (self.me.clone(), session.id());
         tokio::task::spawn_local(async move {
@@ -579,6 +591,7 @@ impl Port {
     /// Ends a session, by its own wish or ours, or with the reason why it failed.
     pub(crate) fn end(&mut self, key: usize, reason: Option<&str>) {
         let Some(mut peer) = self.peers.try_remove(key) else { return };
+        self.publishers -= usize::from(matches!(peer.role, Role::Publish(_)));
         for address in peer.addresses() {
             self.addresses.forget(&address, key);
         }
