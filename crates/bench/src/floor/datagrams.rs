@@ -21,6 +21,9 @@ use thiserror::Error;
 const AROUND: usize = 12 + 8 + 16;
 /// What a receiver says so that its address is known.
 const HELLO: &[u8] = b"hello";
+/// How many of them at once, and the rest after these: they have to fit the server's buffer.
+const HELLOS: usize = 32;
+const HELLO_REST: Duration = Duration::from_millis(5);
 /// How soon an order to stop is seen when nothing is received, milliseconds.
 const STOP_MS: u16 = 100;
 /// Readinesses taken at a time.
@@ -125,6 +128,9 @@ pub(super) fn count(server: SocketAddr, viewers: usize) -> io::Result<Counted> {
         epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, key as u64))?;
         socket.send_to(HELLO, server)?;
         sockets.push((socket, state));
+        if sockets.len().is_multiple_of(HELLOS) {
+            thread::sleep(HELLO_REST);
+        }
     }
     let counters = Arc::<Counters>::default();
     let counted = counters.clone();
