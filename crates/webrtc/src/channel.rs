@@ -16,12 +16,16 @@ use tokio::task::{JoinHandle, spawn_local};
 const RATES: Duration = Duration::from_millis(500);
 
 /// Rest after frames went to viewers, for each of them and at most: see [`rest_of`].
-const FAN_OUT_REST: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(20));
+const FAN_OUT_REST: (Duration, Duration) = (Duration::from_micros(250), Duration::from_millis(20));
 
-/// The rest after work for so many sessions: so long for each, at most so long. What comes meanwhile is done together,
-/// so that each is looked at once for all of it. With few sessions there is no rest worth a timer, and nothing waits.
+/// So many sessions are served without a rest: nothing waits.
+const FEW: usize = 20;
+
+/// The rest after work for so many sessions: so long for each beyond a few, at most so long. What comes meanwhile is done
+/// together, so that each is looked at once for all of it.
 pub(crate) fn rest_of(sessions: usize, (each, most): (Duration, Duration)) -> Option<Duration> {
-    let rest = each.saturating_mul(u32::try_from(sessions).unwrap_or(u32::MAX)).min(most);
+    let many = u32::try_from(sessions.saturating_sub(FEW)).unwrap_or(u32::MAX);
+    let rest = each.saturating_mul(many).min(most);
     (rest >= Duration::from_millis(1)).then_some(rest)
 }
 
@@ -110,7 +114,7 @@ mod tests {
     fn few_do_not_wait_and_many_not_for_long() {
         let rest = |sessions| rest_of(sessions, FAN_OUT_REST);
         assert_eq!(
-            [rest(0), rest(4), rest(50), rest(1_000_000)].map(|rest| rest.map(|rest| rest.as_millis())),
+            [rest(0), rest(23), rest(60), rest(1_000_000)].map(|rest| rest.map(|rest| rest.as_millis())),
             [None, None, Some(10), Some(20)]
         );
     }
