@@ -1,5 +1,8 @@
 //! Publishing: a peer's packets to frames of a stream, and the packets themselves to viewers of the same kind.
 
+mod lanes;
+mod relay;
+
 use crate::agreement;
 use crate::batch::Batch;
 use crate::keys::Keys;
@@ -7,31 +10,18 @@ use crate::lane::codec;
 use crate::layers::{Layers, Take};
 use crate::packetlog::{Burst, Packet};
 use crate::receiver::{Heard, Receiver, Section};
-use crate::red;
-use crate::references::References;
-use crate::source::{Ask, Before, Finder, Source, clock_rate, format};
+use crate::source::{Ask, Finder, Source, clock_rate, format};
 use crate::status::Facts;
-use bytes::Bytes;
 use headwater_conf::VhostRtc;
 use headwater_hub::{Publisher, Session, Stream, Tracks};
 use headwater_media::codec::describe_video;
 use headwater_media::{Codec, Frame, Kind, Time, Track};
-use headwater_rtp::{
-    Clock, Depacketizer, Event as Unpacked, Format, Incoming, Limits, Ordered, Reorder,
-    Source as ClockSource, Unit,
-};
-use std::sync::{Arc, Weak};
+use headwater_rtp::{Clock, Event as Unpacked, Format, Incoming, Ordered, Unit};
+use lanes::{Arrived, Lane, Lanes};
+use relay::Relay;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::media::Rid;
-
-/// How long a lost packet is waited for: two round trips of a bad path, in which it is asked for again.
-const WAIT: Time = Time::from_millis(400);
-
-/// Packets held back behind a lost one.
-const HELD_MAX: usize = 2048;
-
-/// How long a publisher is left alone after it was asked for a key frame: requests of many viewers become one.
-const KEY_FRAME_REST: Duration = Duration::from_millis(500);
 
 /// Packets of one frame that are kept for viewers; a frame with more goes to them incomplete.
 const BURST_MAX: usize = 4096;
@@ -63,137 +53,6 @@ pub(crate) struct Ingest {
     /// What the receiver and the depacketizer made; their room is used again.
     heard: Vec<Heard>,
     events: Vec<Unpacked>,
-}
-
-/// Where packets go as they are, while somebody watches.
-#[derive(Default)]
-struct Relay {
-    /// Once the stream is the publisher's.
-    finder: Option<Finder>,
-    ask: Option<Ask>,
-    source: Weak<Source>,
-    /// Whether packets of frames are kept, and whether they go to the source: from a key frame on.
-    watched: bool,
-    begun: bool,
-}
-
-impl Relay {
-    /// The source of the stream's viewers; whether it is one that was not there before.
-    fn find(&mut self, stream: &Stream) -> Option<(Arc<Source>, bool)> {
-        let Some(source) = self.finder.as_mut().and_then(|finder| finder.find(stream.name())) else {
-            (self.watched, self.begun) = (false, false);
-            return None;
-        };
-        let new = !self.watched || Weak::as_ptr(&self.source) != Arc::as_ptr(&source);
-        if new {
-            (self.watched, self.begun) = (true, false);
-            self.source = Arc::downgrade(&source);
-            source.set_ask(self.ask.clone());
-        }
-        Some((source, new))
-    }
-}
-
-/// By the receiver's number of the source; `None` for one that is left.
-#[derive(Default)]
-struct Lanes(Vec<Option<Lane>>);
-
-/// One source of packets.
-struct Lane {
-    rid: Option<Rid>,
-    /// Number of the simulcast layer; 0 where there are none.
-    layer: u8,
-    format: Format,
-    reorder: Reorder<Arrived>,
-    depacketizer: Depacketizer,
-    clock: ClockSource,
-    /// Packets of the frame that is being put together.
-    packets: Vec<Packet>,
-    before: Before,
-    references: References,
-    /// What the stream's decoders need when it changes to this layer.
-    config: Option<Bytes>,
-    /// Added to RTP times, so that all layers have the same.
-    shift: u32,
-    /// A key frame is needed, and when one was asked for.
-    wanted: bool,
-    asked: Option<Instant>,
-    /// Packets that never came, and those that came after later ones.
-    lost: u64,
-    late: u64,
-    newest: Option<u16>,
-}
-
-/// A packet, without what it no longer needs.
-#[derive(Debug)]
-struct Arrived {
-    timestamp: u32,
-    marker: bool,
-    payload: Bytes,
-}
-
-impl Lanes {
-    fn get_mut(&mut self, source: usize) -> Option<&mut Lane> {
-        self.0.get_mut(source)?.as_mut()
-    }
-
-    /// At most as many as the receiver keeps apart.
-    fn insert(&mut self, source: usize, lane: Lane) {
-        if source >= self.0.len() {
-            self.0.resize_with(source + 1, || None);
-        }
-        if let Some(place) = self.0.get_mut(source) {
-            *place = Some(lane);
-        }
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (usize, &Lane)> {
-        self.0.iter().enumerate().filter_map(|(source, lane)| Some((source, lane.as_ref()?)))
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut Lane)> {
-        self.0.iter_mut().enumerate().filter_map(|(source, lane)| Some((source, lane.as_mut()?)))
-    }
-}
-
-impl Lane {
-    fn is_video(&self) -> bool {
-        track_of(self.format.codec()) == Track::Video
-    }
-
-    /// Whether a key frame is to be asked for now.
-    fn asks(&self, now: Instant, refresh: Option<Duration>) -> bool {
-        let since = self.asked.map_or(Duration::MAX, |asked| now.duration_since(asked));
-        let due = refresh.is_some_and(|refresh| since >= refresh);
-        (self.wanted || due) && since >= KEY_FRAME_REST
-    }
-
-    /// Counts a packet that came after a later one.
-    fn count(&mut self, sequence: u16) {
-        let newest = self.newest.unwrap_or(sequence);
-        if (sequence.wrapping_sub(newest) as i16) < 0 {
-            self.late += 1;
-        } else {
-            self.newest = Some(sequence);
-        }
-    }
-
-    /// Takes a packet; of a redundant one, what it brings along fills gaps.
-    fn push(&mut self, arrival: Time, sequence: u16, arrived: Arrived, redundant: bool) {
-        self.count(sequence);
-        if !redundant {
-            self.reorder.push(arrival, sequence, arrived);
-            return;
-        }
-        for block in red::split(&arrived.payload).into_iter().flatten() {
-            let inner = Arrived {
-                timestamp: arrived.timestamp.wrapping_sub(block.offset),
-                marker: arrived.marker && block.age == 0,
-                payload: block.payload,
-            };
-            self.reorder.push(arrival, sequence.wrapping_sub(block.age), inner);
-        }
-    }
 }
 
 impl Ingest {
@@ -360,24 +219,8 @@ impl Ingest {
             tracing::debug!(stream = %self.stream.name(), ?rid, "a simulcast layer too many is left");
             return None;
         };
-        Some(Lane {
-            rid,
-            layer,
-            format,
-            reorder: Reorder::new(Limits { packets: HELD_MAX, wait: WAIT }),
-            depacketizer: Depacketizer::new(format),
-            clock: self.clock.add(clock_rate(format.codec())),
-            packets: Vec::new(),
-            before: Before::default(),
-            references: References::default(),
-            config: None,
-            shift: 0,
-            wanted: true,
-            asked: None,
-            lost: 0,
-            late: 0,
-            newest: None,
-        })
+        let clock = self.clock.add(clock_rate(format.codec()));
+        Some(Lane::new(format, rid, layer, clock))
     }
 
     /// Gives on what has its turn.

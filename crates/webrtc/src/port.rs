@@ -1,18 +1,20 @@
 //! One worker's sessions: packets to their state machines, what these make to the network, and the time.
 
+mod arrival;
+mod tasks;
+
 use crate::WebRtc;
 use crate::addresses::Addresses;
 use crate::batch::Batch;
 use crate::channel::{Channel, rest_of};
 use crate::dtls::Progress;
 use crate::egress::Rest;
-use crate::ice;
 use crate::keys::Keys;
 use crate::meter::{LAYERS_MAX, Rates};
 use crate::packetlog::Burst;
 use crate::peer::{Peer, Role};
-use crate::registry::{Claim, INBOX_MAX, Order, Route};
-use crate::socket::{Inbound, Socket, Watch};
+use crate::registry::{INBOX_MAX, Order, Route};
+use crate::socket::Socket;
 use crate::status::Phase;
 use headwater_hub::StreamName;
 use slab::Slab;
@@ -26,25 +28,11 @@ use std::time::{Duration, Instant};
 use str0m::net::Protocol;
 use tokio::sync::{Notify, mpsc};
 
-/// Receive calls in a row before the worker's other tasks get their turn.
-const ROUNDS: usize = 16;
-
-/// Rest after receiving, for each session and at most: see [`rest_of`]. What viewers send may wait longer than what
-/// publishers send: the kernel's buffer, even at its usual limit of 416 KiB, holds 35,000 packets a second meanwhile.
-const RECEIVE_REST: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(10));
-const PUBLISHERS_REST: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(5));
-
-/// Addresses that lead to one session: a phone that changes networks has two or three.
-const ADDRESSES_MAX: usize = 8;
-
 /// Frames that a viewer that is behind is given at once.
 const READ_MAX: usize = 64;
 
 /// Least time between two ticks of a session, so that a state machine that asks for "now" cannot spin.
 const TICK_MIN: Duration = Duration::from_millis(1);
-
-/// How often every session is looked at for silence.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// The sessions of one worker and its socket.
 pub(crate) struct Port {
@@ -94,7 +82,12 @@ pub(crate) async fn run(gateway: Arc<WebRtc>, socket: std::net::UdpSocket) {
         })
     });
     share(&port);
-    tokio::join!(receive(port.clone()), obey(port.clone(), inbox), keep_time(port.clone()), look(port));
+    tokio::join!(
+        tasks::receive(port.clone()),
+        tasks::obey(port.clone(), inbox),
+        tasks::keep_time(port.clone()),
+        tasks::look(port)
+    );
 }
 
 thread_local! {
@@ -111,236 +104,11 @@ pub(crate) fn own() -> Option<Rc<RefCell<Port>>> {
     PORT.with(|own| own.borrow().as_ref()?.upgrade())
 }
 
-/// Waits for packets with few sessions, and looks for them from time to time with many: a socket that is watched wakes
-/// the worker for each packet.
-async fn receive(port: Rc<RefCell<Port>>) {
-    let mut inbound = Inbound::default();
-    let mut watch = None;
-    loop {
-        let rest = port.borrow().rest_of_receiving();
-        if let Some(rest) = rest {
-            watch = None;
-            tokio::time::sleep(rest).await;
-            while !receive_all(&port, &mut inbound) {
-                tokio::task::yield_now().await;
-            }
-        } else if let Err(error) = receive_next(&port, &mut watch, &mut inbound).await {
-            tracing::warn!(%error, "waiting for WebRTC's packets failed; trying again");
-            watch = None;
-            tokio::time::sleep(TICK_MIN).await;
-        }
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Takes what is there as soon as something is.
-async fn receive_next(
-    port: &Rc<RefCell<Port>>,
-    watch: &mut Option<Watch>,
-    inbound: &mut Inbound,
-) -> std::io::Result<()> {
-    let watch = match watch {
-        Some(watch) => watch,
-        none => none.insert(port.borrow().socket.watch()?),
-    };
-    watch.next(|| receive_all(port, inbound)).await
-}
-
-/// Takes what is there, within reason; whether that was all.
-fn receive_all(port: &Rc<RefCell<Port>>, inbound: &mut Inbound) -> bool {
-    for _ in 0..ROUNDS {
-        let received = port.borrow().socket.receive(inbound);
-        let Ok(count) = received else { return true };
-        let now = Instant::now();
-        let mut port = port.borrow_mut();
-        for (bytes, route) in inbound.datagrams(count) {
-            port.packet(now, bytes, route);
-        }
-    }
-    false
-}
-
-async fn obey(port: Rc<RefCell<Port>>, mut inbox: mpsc::Receiver<Order>) {
-    while let Some(order) = inbox.recv().await {
-        port.borrow_mut().order(order);
-    }
-}
-
-async fn keep_time(port: Rc<RefCell<Port>>) {
-    let alarm = port.borrow().alarm.clone();
-    loop {
-        let next = port.borrow().ticks.peek().map(|Reverse((at, _))| *at);
-        match next {
-            Some(at) => {
-                tokio::select! {
-                    () = tokio::time::sleep_until(at.into()) => port.borrow_mut().tick(Instant::now()),
-                    () = alarm.notified() => {}
-                }
-            }
-            None => alarm.notified().await,
-        }
-    }
-}
-
-async fn look(port: Rc<RefCell<Port>>) {
-    let mut tick = tokio::time::interval(LOOK);
-    loop {
-        tick.tick().await;
-        port.borrow_mut().sweep(Instant::now());
-    }
-}
-
 impl Port {
     /// The rest after work for so many of the worker's sessions. The kernel spreads sessions evenly; more workers
     /// don't mean shorter rests, since each would do more for fewer.
     pub(crate) fn rest(&self, sessions: usize, rest: (Duration, Duration)) -> Option<Duration> {
         rest_of(sessions * self.gateway.registry.workers(), rest)
-    }
-
-    fn rest_of_receiving(&self) -> Option<Duration> {
-        let rest = if self.publishers > 0 { PUBLISHERS_REST } else { RECEIVE_REST };
-        self.rest(self.peers.len(), rest)
-    }
-
-    /// Takes a packet from the network.
-    pub(crate) fn packet(&mut self, now: Instant, bytes: &[u8], route: Route) {
-        let address = route.address();
-        let known = self.addresses.key(&address);
-        match ice::user(bytes) {
-            // Nothing but STUN is taken from an address that STUN has not validated.
-            None => match known {
-                Some(key) => self.deliver(key, now, bytes, &route),
-                None => {
-                    if let Some((worker, key)) = self.addresses.elsewhere(&address) {
-                        self.pass_on(worker, key, bytes, route);
-                    }
-                }
-            },
-            Some(ufrag) => {
-                let same = |key: &usize| self.peers.get(*key).is_some_and(|peer| peer.ice.ufrag() == ufrag);
-                match known.filter(same) {
-                    Some(key) => self.deliver(key, now, bytes, &route),
-                    None => self.stranger(&ufrag, now, bytes, route),
-                }
-            }
-        }
-    }
-
-    /// A STUN request from an address that is new, or new to the session that it names.
-    fn stranger(&mut self, ufrag: &str, now: Instant, bytes: &[u8], route: Route) {
-        let registry = self.gateway.registry.clone();
-        match registry.claim(ufrag, self.worker, |peer| peer.ice.is_proven(bytes)) {
-            Claim::Nobody => {}
-            Claim::Other(worker, key) if worker == self.worker => self.deliver(key, now, bytes, &route),
-            Claim::Other(worker, key) => self.pass_on(worker, key, bytes, route),
-            Claim::Yours(peer) => {
-                let key = self.adopt(peer);
-                registry.settle(ufrag, self.worker, key);
-                self.deliver(key, now, bytes, &route);
-            }
-        }
-    }
-
-    /// Gives a packet to the worker whose session it belongs to.
-    fn pass_on(&self, worker: usize, key: usize, bytes: &[u8], route: Route) {
-        let order = Order::Packet { key, bytes: bytes.into(), route, by: self.worker };
-        self.gateway.registry.send(worker, order);
-    }
-
-    /// Takes a packet that reached the worker `by`, which learns where others of that address belong.
-    fn passed_on(&mut self, key: usize, bytes: &[u8], route: &Route, by: usize) {
-        let address = route.address();
-        let valid = |port: &Port| port.addresses.key(&address) == Some(key);
-        if ice::is_stun(bytes) || valid(self) {
-            self.deliver(key, Instant::now(), bytes, route);
-        }
-        if ice::is_stun(bytes) && valid(self) {
-            self.gateway.registry.send(by, Order::Elsewhere { address, worker: self.worker, key });
-        }
-    }
-
-    fn adopt(&mut self, peer: Box<Peer>) -> usize {
-        let session = peer.session.clone();
-        self.publishers += usize::from(matches!(peer.role, Role::Publish(_)));
-        let key = self.peers.insert(peer);
-        let (me, id) = (self.me.clone(), session.id());
-        tokio::task::spawn_local(async move {
-            session.kicked().await;
-            let Some(port) = me.upgrade() else { return };
-            let mut port = port.borrow_mut();
-            if port.peers.get(key).is_some_and(|peer| peer.session.id() == id) {
-                port.end(key, None);
-            }
-        });
-        key
-    }
-
-    /// Gives a packet to the session it belongs to.
-    fn deliver(&mut self, key: usize, now: Instant, bytes: &[u8], route: &Route) {
-        match bytes.first() {
-            Some(128..=191) => self.media(key, now, bytes),
-            Some(20..=63) => self.handshake(key, now, bytes),
-            Some(0..=1) => self.check(key, now, bytes, route),
-            _ => {} // nothing that is spoken here (RFC 7983 7)
-        }
-    }
-
-    /// Answers a check of ICE, where it came from.
-    fn check(&mut self, key: usize, now: Instant, bytes: &[u8], route: &Route) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        let Some(answer) = peer.ice.answer(now, bytes, route.peer()) else { return };
-        peer.hear(now, bytes);
-        self.batch.push(&answer.bytes);
-        self.send_to(key, route);
-        if !answer.present {
-            return;
-        }
-        self.learn(key, route);
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.status.tried(protocol_name(route.protocol()), route.peer());
-        if answer.chosen {
-            peer.choose(route);
-        }
-        let progress = peer.dtls.begin(now, &mut self.batch);
-        self.proceed(key, now, progress);
-    }
-
-    /// Takes a packet of DTLS.
-    fn handshake(&mut self, key: usize, now: Instant, bytes: &[u8]) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.hear(now, bytes);
-        let progress = peer.dtls.receive(now, bytes, &mut self.batch);
-        self.proceed(key, now, progress);
-    }
-
-    /// Takes RTP or RTCP.
-    fn media(&mut self, key: usize, now: Instant, bytes: &[u8]) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        peer.hear(now, bytes);
-        match &mut peer.role {
-            Role::Play(egress) => {
-                let key_frame = egress.receive(now, bytes, &mut self.batch);
-                let layer = egress.layer();
-                self.send(key);
-                let stream = self.peers.get(key).and_then(|peer| peer.stream());
-                if key_frame && let Some(channel) = stream.and_then(|name| self.channels.get(name)) {
-                    channel.want_key_frame(layer);
-                }
-            }
-            Role::Publish(ingest) => {
-                ingest.receive(now, bytes);
-                self.schedule(key, now);
-            }
-        }
-    }
-
-    /// Remembers a validated address of a session.
-    fn learn(&mut self, key: usize, route: &Route) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        if let Some(oldest) = peer.learn(route, ADDRESSES_MAX) {
-            self.addresses.forget(&oldest.address(), key);
-        }
-        self.addresses.learn(route.address(), key);
     }
 
     /// After a step of the handshake: what it says to the network, what it came to, the next tick.
