@@ -122,6 +122,7 @@ impl Ingest {
         publisher.announce(Tracks { audio: self.has(Track::Audio), video: self.has(Track::Video) });
         self.publisher = Some(publisher);
         self.relay = Relay { finder: Some(finder), ask: Some(ask), ..Relay::default() };
+        self.relay.find(&self.stream); // who waits already gets the first key frame's own packets
         Ok(())
     }
 
