@@ -406,6 +406,10 @@ impl Ingest {
 
 impl Drop for Ingest {
     fn drop(&mut self) {
+        let left = self.receiver.as_ref().map_or(0, |receiver| receiver.left());
+        if left > 0 {
+            tracing::debug!(stream = %self.stream.name(), left, "packets of sources that nobody agreed on were left");
+        }
         // It still has the stream, so nobody else can have told how to be asked.
         if let Some(source) = self.relay.source.upgrade().filter(|_| self.publisher.is_some()) {
             source.set_ask(None);

@@ -38,7 +38,6 @@ mod packetlog;
 mod peer;
 mod pictureids;
 mod port;
-#[cfg_attr(not(test), expect(dead_code, reason = "publishers' packets still pass through the engine"))]
 mod receiver;
 mod red;
 mod references;

@@ -273,12 +273,16 @@ impl Port {
     fn send_to(&mut self, key: usize, way: &Route) {
         if let Some(peer) = self.peers.get(key) {
             peer.session.sent.add(self.batch.bytes() as u64);
-            match way {
-                Route::Tcp { connection, .. } => crate::tcp::send(connection, &self.batch),
-                Route::Udp { peer, local } => self.socket.send(&self.batch, *peer, *local),
-            }
+            self.transmit(way);
         }
         self.batch.clear();
+    }
+
+    fn transmit(&mut self, way: &Route) {
+        match way {
+            Route::Tcp { connection, .. } => crate::tcp::send(connection, &self.batch),
+            Route::Udp { peer, local } => self.socket.send(&self.batch, *peer, *local),
+        }
     }
 
     fn schedule(&mut self, key: usize, now: Instant) {
@@ -367,11 +371,7 @@ impl Port {
             egress.bye(&mut self.batch);
         }
         peer.dtls.close(&mut self.batch);
-        match peer.route() {
-            Some(Route::Udp { peer, local }) => self.socket.send(&self.batch, *peer, *local),
-            Some(Route::Tcp { connection, .. }) => crate::tcp::send(connection, &self.batch),
-            None => {}
-        }
+        peer.route().into_iter().for_each(|way| self.transmit(way));
         self.batch.clear();
         self.gateway.registry.remove(peer.ice.ufrag());
         match reason {

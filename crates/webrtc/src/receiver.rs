@@ -57,6 +57,7 @@ pub(crate) enum Heard {
         /// Empty where only the number is of use: padding.
         payload: Bytes,
         /// Whether it was sent again.
+        #[cfg_attr(not(test), expect(dead_code, reason = "elsewhere a source's counts tell how many were"))]
         again: bool,
     },
     /// A sender report: this moment, 32.32 fixed point since 1900, is that RTP time.
