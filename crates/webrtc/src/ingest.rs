@@ -180,9 +180,10 @@ impl Ingest {
                     let arrived = Arrived { timestamp, marker, payload };
                     self.packet(now, source, payload_type, sequence, arrived);
                 }
-                Heard::Report { source, ntp, timestamp } => {
+                Heard::Report { source, clock } => {
                     if let Some(lane) = self.lanes.get_mut(source) {
-                        self.clock.report(lane.clock, ntp, timestamp);
+                        let synced = self.clock.report(lane.clock, clock.ntp, clock.timestamp);
+                        tracing::debug!(stream = %self.stream.name(), codec = ?lane.format.codec(), ?synced, "a sender report");
                     }
                 }
             }
@@ -214,13 +215,17 @@ impl Ingest {
         let mut agreed = self.formats.iter().chain(&self.redundant);
         let (_, format) = *agreed.find(|(agreed, _)| *agreed == payload_type)?;
         let receiver = self.receiver.as_ref()?;
-        let rid = receiver.rid(receiver.source(source)?).map(Rid::from);
+        let heard = receiver.source(source)?;
+        let rid = receiver.rid(heard).map(Rid::from);
         let video = track_of(format.codec()) == Track::Video;
         let Some(layer) = (if video { self.layers.number(rid) } else { Some(0) }) else {
             tracing::debug!(stream = %self.stream.name(), ?rid, "a simulcast layer too many is left");
             return None;
         };
         let clock = self.clock.add(clock_rate(format.codec()));
+        if let Some(told) = heard.clock() {
+            self.clock.report(clock, told.ntp, told.timestamp);
+        }
         Some(Lane::new(format, rid, layer, clock))
     }
 

@@ -12,7 +12,7 @@ mod source;
 pub(crate) use sections::Section;
 #[cfg(test)]
 use sections::{KeyFrames, PayloadType};
-pub(crate) use source::Source;
+pub(crate) use source::{SenderClock, Source};
 
 use crate::agreement::Extensions;
 use crate::batch::Batch;
@@ -24,6 +24,7 @@ use headwater_media::Time;
 use headwater_rtp::rtcp::{self, CNAME, Chunk, Rtcp};
 use headwater_rtp::{Head, Header, is_rtcp};
 use sections::{Marks, place};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Between two receiver reports.
@@ -60,8 +61,8 @@ pub(crate) enum Heard {
         #[cfg_attr(not(test), expect(dead_code, reason = "elsewhere a source's counts tell how many were"))]
         again: bool,
     },
-    /// A sender report: this moment, 32.32 fixed point since 1900, is that RTP time.
-    Report { source: usize, ntp: u64, timestamp: u32 },
+    /// A sender report. One that came before the source's first packet is told by [`Source::clock`] alone.
+    Report { source: usize, clock: SenderClock },
 }
 
 /// A publisher's receiving side, once DTLS is through.
@@ -87,7 +88,17 @@ pub(crate) struct Receiver {
     arrivals: Option<Arrivals>,
     media: u32,
     next_report: Option<Instant>,
+    /// Sender reports of sources of which no packet came yet, at most [`SOURCES_MAX`]: the oldest goes.
+    early: VecDeque<Early>,
     left: u64,
+}
+
+/// A sender report that came before its source's first packet, as the very first one often does.
+#[derive(Clone, Copy, Debug)]
+struct Early {
+    ssrc: u32,
+    clock: SenderClock,
+    since: Time,
 }
 
 impl Receiver {
@@ -112,6 +123,7 @@ impl Receiver {
             arrivals: told.then(|| Arrivals::new(now)),
             media: 0,
             next_report: None,
+            early: VecDeque::new(),
             left: 0,
         })
     }
@@ -173,7 +185,12 @@ impl Receiver {
             return None;
         }
         let section = (place.section, self.sections.get(place.section)?);
-        self.sources.push(Source::new(header, section, place.layer, place.rtx));
+        let mut source = Source::new(header, section, place.layer, place.rtx);
+        let early = self.early.iter().position(|early| early.ssrc == header.ssrc);
+        if let Some(early) = early.and_then(|at| self.early.remove(at)) {
+            source.reported(early.clock, early.since);
+        }
+        self.sources.push(source);
         Some((self.sources.len() - 1, false))
     }
 
@@ -201,18 +218,29 @@ impl Receiver {
         if self.opener.rtcp(datagram, &mut opened).is_ok() {
             for packet in rtcp::parse(&opened).map_while(Result::ok) {
                 if let Rtcp::SenderReport { ssrc, info, .. } = packet {
-                    heard.extend(self.reported(now, ssrc, info.ntp, info.timestamp));
+                    let clock = SenderClock { ntp: info.ntp, timestamp: info.timestamp };
+                    heard.extend(self.reported(now, ssrc, clock));
                 }
             }
         }
         self.opened = opened;
     }
 
-    fn reported(&mut self, now: Instant, ssrc: u32, ntp: u64, timestamp: u32) -> Option<Heard> {
-        let (at, _) = self.find(ssrc).filter(|(_, again)| !again)?;
+    fn reported(&mut self, now: Instant, ssrc: u32, clock: SenderClock) -> Option<Heard> {
         let since = self.since(now);
-        self.sources.get_mut(at)?.reported(ntp, since);
-        Some(Heard::Report { source: at, ntp, timestamp })
+        match self.find(ssrc) {
+            Some((source, false)) => {
+                self.sources.get_mut(source)?.reported(clock, since);
+                return Some(Heard::Report { source, clock });
+            }
+            Some((_, true)) => {} // packets sent again are on the clock of the first ones
+            None => {
+                self.early.retain(|early| early.ssrc != ssrc);
+                self.early.truncate(SOURCES_MAX - 1);
+                self.early.push_front(Early { ssrc, clock, since });
+            }
+        }
+        None
     }
 
     /// When [`Receiver::report`] is due; a moment that has passed for at once.

@@ -17,6 +17,15 @@ const NACK_MAX: usize = 250;
 /// Ticks a second where nothing was agreed on.
 const CLOCK_RATE: u32 = 90_000;
 
+/// What a sender report ties together (RFC 3550 6.4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SenderClock {
+    /// The sender's wall clock: 32.32 fixed point, seconds since 1900.
+    pub(crate) ntp: u64,
+    /// The RTP time of the same moment.
+    pub(crate) timestamp: u32,
+}
+
 /// Packets under one SSRC.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -37,6 +46,7 @@ pub(crate) struct Source {
     firs: u8,
     /// Whether something came since the last report.
     fresh: bool,
+    clock: Option<SenderClock>,
     counts: Counts,
 }
 
@@ -62,6 +72,7 @@ impl Source {
             asked: None,
             firs: 0,
             fresh: false,
+            clock: None,
             counts: Counts::default(),
         }
     }
@@ -92,8 +103,14 @@ impl Source {
     }
 
     /// A sender report came.
-    pub(super) fn reported(&mut self, ntp: u64, since: Time) {
-        self.reception.sender_report(ntp, since);
+    pub(super) fn reported(&mut self, clock: SenderClock, since: Time) {
+        self.reception.sender_report(clock.ntp, since);
+        self.clock = Some(clock);
+    }
+
+    /// What the newest sender report said.
+    pub(crate) fn clock(&self) -> Option<SenderClock> {
+        self.clock
     }
 
     /// Has a key frame asked for, if that was agreed on.

@@ -296,10 +296,9 @@ fn what_came_is_reported_each_second() {
     pair.numbers(0, [1, 2, 4, 5]);
     let sound = Sent { ssrc: 9, payload_type: SOUND, extensions: &[(MID, b"a")], ..PLAIN };
     pair.send(0, &sound);
-    let info = SenderInfo { ntp: 0x0123_4567_89ab_cdef, timestamp: 55, packets: 4, bytes: 9 };
-    let report = Rtcp::SenderReport { ssrc: 7, info, blocks: Vec::new() };
-    let heard = pair.send_reports(500, &[report]).unwrap();
-    assert!(matches!(heard, Heard::Report { source: 0, ntp: 0x0123_4567_89ab_cdef, timestamp: 55 }));
+    let told = SenderClock { ntp: 0x0123_4567_89ab_cdef, timestamp: 55 };
+    let heard = pair.send_reports(500, &[sender_report(7, told)]).unwrap();
+    assert!(matches!(heard, Heard::Report { source: 0, clock } if clock == told));
     pair.reports(5); // asks
     let reports = pair.reports(1000);
     let [Rtcp::ReceiverReport { ssrc, blocks }, Rtcp::Description(chunks)] = &reports[..] else {
@@ -318,6 +317,30 @@ fn what_came_is_reported_each_second() {
     assert!(pair.reports(3000).is_empty() && pair.receiver.due().is_none(), "nobody sends");
     pair.numbers(4000, [6]);
     assert_eq!(pair.receiver.due(), Some(pair.at(5000)));
+}
+
+fn sender_report(ssrc: u32, clock: SenderClock) -> Rtcp {
+    let SenderClock { ntp, timestamp } = clock;
+    let info = SenderInfo { ntp, timestamp, packets: 4, bytes: 9 };
+    Rtcp::SenderReport { ssrc, info, blocks: Vec::new() }
+}
+
+#[test]
+fn a_report_before_the_first_packet_counts() {
+    let mut pair = Pair::new(sections());
+    let told = |ntp: u64| SenderClock { ntp: ntp << 32, timestamp: 900 };
+    for ntp in [1, 2] {
+        assert!(pair.send_reports(0, &[sender_report(7, told(ntp))]).is_none(), "nobody knows whose it is");
+    }
+    pair.numbers(500, [1]);
+    assert_eq!(pair.receiver.source(0).unwrap().clock(), Some(told(2)));
+    let reports = pair.reports(1500);
+    let [Rtcp::ReceiverReport { blocks, .. }, _] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!((blocks[0].last_report, blocks[0].delay), (2 << 16, 65_536 * 3 / 2));
+    // Of sources that never come, some are kept.
+    let many: Vec<_> = (100..200).map(|ssrc| sender_report(ssrc, told(3))).collect();
+    pair.send_reports(1500, &many);
+    assert_eq!(pair.receiver.early.len(), SOURCES_MAX);
 }
 
 #[test]
