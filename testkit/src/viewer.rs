@@ -7,7 +7,7 @@ use str0m::change::SdpAnswer;
 use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
-use str0m::{Candidate, Event, Input, Output, Rtc};
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
 /// One packet.
 #[derive(Clone, Debug)]
@@ -76,10 +76,15 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Asks `server` for what `path` is the WHEP address of.
+    /// Asks `server` for what `path` is the WHEP address of, in any codec.
     pub fn start(server: SocketAddr, path: &str) -> Viewer {
+        Viewer::start_with(server, path, |config| config)
+    }
+
+    /// Asks for it in the codecs of `codecs`.
+    pub fn start_with(server: SocketAddr, path: &str, codecs: fn(RtcConfig) -> RtcConfig) -> Viewer {
         let now = Instant::now();
-        let mut rtc = Rtc::builder().set_rtp_mode(true).build(now);
+        let mut rtc = codecs(Rtc::builder().set_rtp_mode(true)).build(now);
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap_or_else(|err| panic!("no socket: {err}"));
         let local = socket.local_addr().unwrap_or_else(|err| panic!("no address: {err}"));
         rtc.add_local_candidate(Candidate::host(local, "udp").unwrap_or_else(|err| panic!("{local}: {err}")));

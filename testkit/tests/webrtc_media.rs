@@ -9,6 +9,8 @@ use headwater_testkit::viewer::{Kept, Viewer};
 use headwater_testkit::{Clip, Options, Publisher, Reader, Server, Tool, flash, free_port, wait};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
+use str0m::RtcConfig;
+use str0m::format::Codec as RtcCodec;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -35,21 +37,34 @@ fn whip(server: &Server, stream: &str) -> String {
     format!("http://{}/rtc/v1/whip/?app=live&stream={stream}", server.api_address())
 }
 
-/// When the beeps begin: moments of the first loud samples.
+/// When the beeps of Opus begin.
 fn beeps(sound: &Kept) -> Vec<f64> {
     let mut decoder = opus::Decoder::new(48_000, opus::Channels::Stereo).unwrap();
     let mut samples = [0.0_f32; 5760 * 2];
+    beeps_by(sound, 48_000, |packet| {
+        let n = decoder.decode_float(packet, &mut samples, false).unwrap();
+        samples[..2 * n].chunks(2).map(|pair| pair[0].abs() > 0.1).collect()
+    })
+}
+
+/// When the beeps of G.711 begin. The lowest four bits tell little of how loud a sample is, and mu-law is upside down.
+fn phone_beeps(sound: &Kept, mu_law: bool) -> Vec<f64> {
+    let loud = |coded: &u8| (if mu_law { !coded } else { coded ^ 0x55 }) & 0x7f > 0x40;
+    beeps_by(sound, 8000, |packet| packet.iter().map(loud).collect())
+}
+
+/// Moments of the first loud samples; `decode` tells which of a packet's are.
+fn beeps_by(sound: &Kept, rate: u32, mut decode: impl FnMut(&[u8]) -> Vec<bool>) -> Vec<f64> {
     let mut quiet = 0; // samples since the last loud one
     let mut begun = Vec::new();
     for packet in &sound.packets {
-        let n = decoder.decode_float(&packet.payload, &mut samples, false).unwrap();
-        for (at, pair) in samples[..2 * n].chunks(2).enumerate() {
-            if pair[0].abs() < 0.1 {
+        for (at, loud) in decode(&packet.payload).into_iter().enumerate() {
+            if !loud {
                 quiet += 1;
                 continue;
             }
-            if quiet > 4800 {
-                begun.extend(sound.moment(packet.time.wrapping_add(at as u32), 48_000));
+            if quiet > rate / 10 {
+                begun.extend(sound.moment(packet.time.wrapping_add(at as u32), rate));
             }
             quiet = 0;
         }
@@ -151,6 +166,39 @@ fn g711_made_into_opus_keeps_its_time() {
     for beep in heard {
         let late = sent.iter().map(|sent| beep - sent).min_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap();
         assert!(late.abs() < TOGETHER, "a beep is {late} s late");
+    }
+}
+
+/// What a phone offers: one of the laws of G.711.
+fn phone(config: RtcConfig, mu_law: bool) -> RtcConfig {
+    config.clear_codecs().enable_h264(true).enable_pcmu(mu_law, false).enable_pcma(!mu_law, false)
+}
+
+/// Telephones and cameras know G.711 alone, some of them one of its laws.
+#[test]
+fn who_knows_g711_alone_hears_every_publisher() {
+    let server = server("");
+    let _by_rtmp = flash::publish(&server.rtmp_url("rtmp"));
+    let _by_whip = flash::publish_whip(&whip(&server, "whip"));
+    for stream in ["rtmp", "whip"] {
+        server.wait_until_published(stream);
+        let path = format!("/rtc/v1/whep/?app=live&stream={stream}");
+        let codecs: [fn(RtcConfig) -> RtcConfig; 2] =
+            [|config| phone(config, true), |config| phone(config, false)];
+        let mut browser = viewer(&server, stream);
+        let mut phones = codecs.map(|codecs| Viewer::start_with(server.api_address(), &path, codecs));
+        for (phone, mu_law) in phones.iter_mut().zip([true, false]) {
+            phone.watch("four flashes and reports of both tracks", LIMIT, |seen| {
+                let told = |kept: &Kept| kept.reports.len() >= 2;
+                flashes(&seen.video).len() >= 4 && told(&seen.video) && told(&seen.audio)
+            });
+            let heard = phone_beeps(&phone.audio, mu_law);
+            assert_together(&flash::apart(&flashes(&phone.video), &heard), stream);
+            assert!(phone.audio.packets.iter().all(|packet| packet.payload.len() == 160));
+            assert_goes_on(&phone.audio, 8000);
+        }
+        browser.watch("Opus", LIMIT, |seen| seen.audio.packets.len() > 50);
+        assert!(browser.audio.packets.iter().all(|packet| packet.codec == RtcCodec::Opus));
     }
 }
 

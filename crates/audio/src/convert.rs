@@ -60,7 +60,7 @@ impl Converter {
     }
 
     /// Takes a frame of sound, appends what is ready to `out`: a [`Kind::Config`] frame before the first packet and
-    /// whenever the number of channels changes, then packets with increasing times.
+    /// whenever the number of channels changes (none for G.711), then packets with increasing times.
     ///
     /// Times of frames that disagree with the number of samples before them by more than 100 ms are a gap, filled with
     /// silence, or an overlap, left out; by more than a second, the sound starts anew there. What lasts beyond 30 ms
@@ -161,7 +161,9 @@ impl Converter {
         }
         if self.encoder.is_none() {
             let encoder = Encoder::new(self.target, block.channels)?;
-            out.push(self.frame(Kind::Config, self.queue.start, encoder.config().clone()));
+            if !encoder.config().is_empty() {
+                out.push(self.frame(Kind::Config, self.queue.start, encoder.config().clone()));
+            }
             self.encoder = Some(encoder);
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Sound of one codec into another: AAC (LC, HE, HEv2), MP3, Opus and G.711 in, Opus or AAC-LC out, at 48 kHz.
+//! Sound of one codec into another: AAC (LC, HE, HEv2), MP3, Opus and G.711 in, Opus or AAC-LC at 48 kHz or G.711 out.
 //!
 //! A [`Converter`] takes a stream's frames and gives frames: decoded, resampled, put on the stream's timeline sample
 //! by sample, encoded. It mixes more than two channels down to two, and does nothing else to the sound: no gain, no
@@ -26,5 +26,5 @@ pub use convert::Converter;
 pub use encode::Target;
 pub use error::Error;
 
-/// Sampling rate of everything that comes out, in Hz.
+/// Sampling rate, in Hz, of what is encoded; times out are counted in it.
 pub const RATE: u32 = 48_000;

@@ -1,4 +1,4 @@
-//! Any rate to 48 kHz: a polyphase filter (Kaiser-windowed sinc, 64 taps, about 90 dB) with no delay of its own, since
+//! One rate to another: a polyphase filter (Kaiser-windowed sinc, 64 taps, about 90 dB) with no delay of its own, since
 //! each sample is made from its neighbours on both sides. Samples out are exactly samples in times the ratio.
 
 use crate::RATE;
@@ -34,10 +34,15 @@ pub(crate) struct Resampler {
 }
 
 impl Resampler {
-    /// From `rate` Hz; none for rates that no codec has.
+    /// From `rate` Hz to [`RATE`]; none for rates that no codec has.
     pub(crate) fn new(rate: u32) -> Option<Resampler> {
-        let divisor = gcd(RATE, rate.max(1));
-        let (up, down) = ((RATE / divisor) as usize, (rate / divisor) as usize);
+        Resampler::between(rate, RATE)
+    }
+
+    /// From `rate` Hz to another; none for rates that no codec has.
+    pub(crate) fn between(rate: u32, other: u32) -> Option<Resampler> {
+        let divisor = gcd(other, rate.max(1));
+        let (up, down) = ((other / divisor) as usize, (rate / divisor) as usize);
         if !(4000..=96_000).contains(&rate) || up > PHASES_MAX {
             return None;
         }

@@ -55,6 +55,16 @@ impl Conversions {
         self.derived(stream, "aac", Target::Aac { bitrate })
     }
 
+    /// `stream` with its sound as G.711 A-law, for telephones and cameras. G.711 A-law passes as it is.
+    pub fn g711a(&self, stream: &Arc<Stream>) -> Arc<Stream> {
+        self.derived(stream, "g711a", Target::G711A)
+    }
+
+    /// `stream` with its sound as G.711 mu-law. G.711 mu-law passes as it is.
+    pub fn g711u(&self, stream: &Arc<Stream>) -> Arc<Stream> {
+        self.derived(stream, "g711u", Target::G711U)
+    }
+
     /// Whether `stream` has sound that [`Conversions::opus`] (for [`Codec::Opus`]) or [`Conversions::aac`] (for any
     /// other) would change; none while its sound is not known. Where nothing changes, the stream itself is cheaper:
     /// its bytes are muxed once for all.
@@ -77,8 +87,8 @@ impl Conversions {
 /// Whether sound of `codec` serves those who asked for `target`.
 fn fits(codec: Codec, target: Target) -> bool {
     match target {
-        Target::Opus { .. } => codec == Codec::Opus,
         Target::Aac { .. } => matches!(codec, Codec::Aac | Codec::Mp3),
+        _ => codec == target.codec(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::status::Facts;
 use crate::thinning::Wish;
 use crate::view::{Pass, View};
 use headwater_hub::{Attached, Session, Stream};
-use headwater_media::{Codec, Track};
+use headwater_media::Track;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Instant;
@@ -299,12 +299,14 @@ impl Egress {
     fn sound(&mut self, sender: &mut Sender, now: Instant, burst: &Arc<Burst>, out: &mut Batch) {
         let Some(lane) = &mut self.audio else { return };
         let Some(Accepted { payload_type, resend_type, .. }) = lane.accepts(burst.codec) else {
-            if let Some(source) = self.source.as_ref().filter(|_| lane.accepts(Codec::Opus).is_some()) {
-                source.want_opus();
+            let wish = lane.wish().filter(|_| burst.instead_of.is_none());
+            if let Some((source, codec)) = self.source.as_ref().zip(wish) {
+                source.want_sound(codec);
             }
             return;
         };
-        if burst.instead_of.is_some_and(|own| lane.accepts(own).is_some()) {
+        let other = |own| lane.accepts(own).is_some() || lane.wish() != Some(burst.codec);
+        if burst.instead_of.is_some_and(other) {
             return;
         }
         lane.codec = Some(burst.codec);

@@ -10,7 +10,7 @@ use crate::lane::codec;
 use crate::layers::{Layers, Take};
 use crate::packetlog::{Burst, Packet};
 use crate::receiver::{Heard, Receiver, Section};
-use crate::source::{Ask, Finder, Source, clock_rate, format};
+use crate::source::{Ask, Finder, Own, Source, clock_rate, format};
 use crate::status::Facts;
 use headwater_conf::VhostRtc;
 use headwater_hub::{Publisher, Session, Stream, Tracks};
@@ -288,8 +288,10 @@ impl Ingest {
             Track::Video => self.picture(source, frame, arrival),
             _ => {
                 let pts = self.publish_frame(frame);
-                if let (Some(source), Some(pts)) = (self.relay.source.upgrade(), pts) {
-                    source.heard(codec, pts, wallclock);
+                let begun = self.relay.source.upgrade().filter(|_| self.relay.begun);
+                if let (Some(source), Some(pts), Some(publisher)) = (begun, pts, &self.publisher) {
+                    let publisher = publisher.session().id();
+                    source.heard(Own { codec, pts, moment: wallclock, publisher });
                 }
             }
         }

@@ -67,6 +67,11 @@ impl Lane {
         self.accepted.iter().find(|accepted| accepted.codec == codec).copied()
     }
 
+    /// What the viewer is sent where it does not take the stream's own.
+    pub(crate) fn wish(&self) -> Option<Codec> {
+        self.accepted.first().map(|accepted| accepted.codec)
+    }
+
     /// The viewer's number of the packet at `place`: a hole in the stream is a hole for the viewer.
     pub(crate) fn number(&mut self, place: u64) -> u64 {
         let step = self.last.map_or(1, |last| match place.saturating_sub(last).max(1) {

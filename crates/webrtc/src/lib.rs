@@ -62,6 +62,7 @@ use dtls::Certificate;
 use headwater_conf::Conf;
 use headwater_convert::Conversions;
 use headwater_hub::{Admission, Hub, Stream, Workers};
+use headwater_media::Codec;
 use parking_lot::Mutex;
 use registry::Registry;
 use source::{Pictures, Source, Sources};
@@ -200,12 +201,16 @@ impl WebRtc {
         let rtc = self.conf.vhost(stream.name().vhost()).map(|vhost| &vhost.rtc);
         let bitrate = rtc.map_or(OPUS_BITRATE, |rtc| rtc.opus_bitrate);
         let conversions = self.conversions.clone();
-        let opus = move |stream: &Arc<Stream>| conversions.opus(stream, bitrate);
+        let convert = move |stream: &Arc<Stream>, codec: Codec| match codec {
+            Codec::G711A => conversions.g711a(stream),
+            Codec::G711U => conversions.g711u(stream),
+            _ => conversions.opus(stream, bitrate),
+        };
         let pictures = Pictures {
             keep_bframe: rtc.is_some_and(|rtc| rtc.keep_bframe),
             keep_sei: rtc.is_none_or(|rtc| rtc.keep_avc_nalu_sei),
         };
-        self.sources.open(stream, &self.runtime, opus, pictures)
+        self.sources.open(stream, &self.runtime, Arc::new(convert), pictures)
     }
 
     /// Keeps the status of a session that failed, for whoever asks why.

@@ -1,26 +1,24 @@
 //! A stream's frames as packets, made once for all workers.
 
+mod standin;
+mod track;
+
+pub(crate) use standin::{Convert, Own};
+pub(crate) use track::{Before, clock_rate, format};
+
 use crate::order::Order;
-use crate::packetlog::{Burst, Packet, PacketLog};
-use crate::red;
-use crate::references::References;
+use crate::packetlog::{Burst, PacketLog};
 use crate::splice::Splice;
-use bytes::Bytes;
 use headwater_hub::{Entry, FrameReader, Read, SessionId, Stream, StreamName};
 use headwater_media::{Codec, Frame, Time, Track};
-use headwater_rtp::{Format, Packetizer, Payloads};
 use parking_lot::Mutex;
+use standin::{Place, StandIns};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::Notify;
-
-/// Most bytes of a payload: with RTP header, extensions and SRTP tag a packet stays below 1,280, IPv6's least MTU.
-const PAYLOAD_MAX: usize = 1160;
-
-/// Converted sound that is older is left out: where the conversion begins, the log has what was before.
-const LATE: Duration = Duration::from_millis(500);
+use track::Lane;
 
 /// Where the packets of a stream are made. It lives as long as a worker has viewers.
 pub(crate) struct Source {
@@ -29,17 +27,7 @@ pub(crate) struct Source {
     closed: Arc<Notify>,
     /// How to ask the present publisher for a key frame.
     ask: Mutex<Option<Ask>>,
-    sound: Arc<Sound>,
-}
-
-/// The sound of a publisher whose own packets go to viewers.
-#[derive(Default)]
-struct Sound {
-    /// Its codec, and a moment with its place on the stream's timeline.
-    heard: Mutex<Option<(Codec, Time, Instant)>>,
-    /// Whether a viewer takes Opus alone, and how its wish is told.
-    wanted: AtomicBool,
-    wish: Notify,
+    stand_ins: Arc<StandIns>,
 }
 
 /// Asks a publisher for a key frame of a layer.
@@ -86,12 +74,11 @@ impl Finder {
 
 impl Sources {
     /// The source of `stream`, which is started when nobody has it yet.
-    /// `convert` makes the stream whose sound browsers can play.
     pub(crate) fn open(
         &self,
         stream: &Arc<Stream>,
         runtime: &tokio::runtime::Handle,
-        convert: impl Fn(&Arc<Stream>) -> Arc<Stream> + Send + Sync + 'static,
+        convert: Convert,
         pictures: Pictures,
     ) -> Arc<Source> {
         let mut open = self.open.lock();
@@ -101,22 +88,24 @@ impl Sources {
         open.retain(|_, source| source.strong_count() > 0);
         let (log, closed) = (Arc::<PacketLog>::default(), Arc::<Notify>::default());
         let splice = Arc::<Mutex<Splice>>::default();
-        let sound = Arc::<Sound>::default();
+        let place = Place { stream: stream.clone(), log: log.clone(), splice: splice.clone() };
+        let stand_ins = Arc::new(StandIns::new(place, convert.clone(), runtime.clone()));
         let work = Work {
             log: log.clone(),
             splice: splice.clone(),
-            sound: sound.clone(),
+            stand_ins: stand_ins.clone(),
             publisher: None,
-            lanes: Lanes::default(),
+            video: None,
+            audio: None,
             base: None,
             relayed: false,
             made: SessionId::random(),
             pictures,
             order: Order::new(pictures.keep_bframe),
-            convert: Box::new(convert),
+            convert,
         };
         runtime.spawn(work.run(stream.frames(), closed.clone()));
-        let source = Arc::new(Source { log, splice, closed, ask: Mutex::default(), sound });
+        let source = Arc::new(Source { log, splice, closed, ask: Mutex::default(), stand_ins });
         open.insert(stream.name().clone(), Arc::downgrade(&source));
         self.opened.fetch_add(1, Ordering::Release);
         source
@@ -129,16 +118,14 @@ impl Source {
         append(&self.log, &self.splice, publisher, burst);
     }
 
-    /// The publisher's sound of this codec and presentation time was made at that moment.
-    pub(crate) fn heard(&self, codec: Codec, pts: Time, moment: Instant) {
-        *self.sound.heard.lock() = Some((codec, pts, moment));
+    /// The publisher's own sound is here.
+    pub(crate) fn heard(&self, own: Own) {
+        self.stand_ins.heard(own);
     }
 
-    /// A viewer cannot take the publisher's own sound, but Opus: it is made until the publisher leaves.
-    pub(crate) fn want_opus(&self) {
-        if !self.sound.wanted.swap(true, Ordering::Relaxed) {
-            self.sound.wish.notify_one();
-        }
+    /// A viewer cannot take the stream's own sound, but this codec: it is made until the publisher leaves.
+    pub(crate) fn want_sound(&self, codec: Codec) {
+        self.stand_ins.want(codec);
     }
 
     /// Asks the publisher for a key frame of a layer, if it is one that can be asked.
@@ -157,6 +144,7 @@ impl Source {
 impl Drop for Source {
     fn drop(&mut self) {
         self.closed.notify_one();
+        self.stand_ins.end();
     }
 }
 
@@ -169,9 +157,10 @@ fn append(log: &PacketLog, splice: &Mutex<Splice>, publisher: SessionId, mut bur
 struct Work {
     log: Arc<PacketLog>,
     splice: Arc<Mutex<Splice>>,
-    sound: Arc<Sound>,
+    stand_ins: Arc<StandIns>,
     publisher: Option<SessionId>,
-    lanes: Lanes,
+    video: Option<Lane>,
+    audio: Option<Lane>,
     /// The moment at the stream's time zero.
     base: Option<(Instant, Time)>,
     /// Whether the publisher's own packets go to the log, from its first key frame on that somebody watches. Until then
@@ -183,35 +172,12 @@ struct Work {
     convert: Convert,
 }
 
-/// Makes the stream whose sound browsers can play.
-type Convert = Box<dyn Fn(&Arc<Stream>) -> Arc<Stream> + Send + Sync>;
-
-#[derive(Default)]
-struct Lanes {
-    video: Option<Lane>,
-    audio: Option<Lane>,
-}
-
-struct Lane {
-    codec: Codec,
-    packetizer: Packetizer,
-    payloads: Payloads,
-    sequence: u64,
-    /// The packet before, of sound.
-    before: Before,
-    references: References,
-}
-
 impl Work {
     async fn run(mut self, mut frames: FrameReader, closed: Arc<Notify>) {
         loop {
             let read = tokio::select! {
                 read = frames.next() => read,
                 () = closed.notified() => return,
-                () = self.sound.wish.notified() => {
-                    frames = self.wished(frames);
-                    continue;
-                }
             };
             match read {
                 Read::Entries(entries) => {
@@ -227,12 +193,6 @@ impl Work {
         }
     }
 
-    /// Reads the converted stream where a viewer cannot take the publisher's own sound.
-    fn wished(&self, frames: FrameReader) -> FrameReader {
-        let own = Arc::ptr_eq(frames.stream(), frames.stream().origin());
-        if self.relayed && own { (self.convert)(frames.stream()).frames() } else { frames }
-    }
-
     /// Takes entries; or says which stream to read instead, from where it begins: the origin, of which the packets come
     /// from the publisher, or the converted one. So nothing is converted that nobody makes packets of.
     fn entries(&mut self, stream: &Arc<Stream>, entries: &[Entry]) -> Option<Arc<Stream>> {
@@ -240,12 +200,10 @@ impl Work {
             self.entry(stream, entry);
             let converted = !Arc::ptr_eq(stream, stream.origin());
             match entry {
-                Entry::Published
-                    if self.relayed && converted && !self.sound.wanted.load(Ordering::Relaxed) =>
-                {
-                    return Some(stream.origin().clone());
+                Entry::Published if self.relayed && converted => return Some(stream.origin().clone()),
+                Entry::Published if !self.relayed && !converted => {
+                    return Some((self.convert)(stream, Codec::Opus));
                 }
-                Entry::Published if !self.relayed && !converted => return Some((self.convert)(stream)),
                 _ => {}
             }
         }
@@ -257,16 +215,13 @@ impl Work {
             Entry::Published => {
                 let publisher = stream.origin().snapshot().publisher;
                 self.relayed = publisher.as_ref().is_some_and(|session| session.info().kind == "rtc-publish");
-                let publisher = publisher.map(|session| session.id());
-                if std::mem::replace(&mut self.publisher, publisher) != publisher {
-                    self.sound.wanted.store(false, Ordering::Relaxed); // who still needs it says so
-                }
+                self.publisher = publisher.map(|session| session.id());
                 self.made = SessionId::random();
                 self.base = None;
                 self.order.begin();
             }
             Entry::Unpublished => self.ended(),
-            Entry::Frame(frame) if self.is_relayed() => self.stand_in(frame),
+            Entry::Frame(_) if self.is_relayed() => {}
             Entry::Frame(frame) if frame.track == Track::Script => {}
             Entry::Frame(frame) if self.order.takes(frame, stream.name()) => self.frame(stream, frame),
             Entry::Frame(_) => {}
@@ -286,40 +241,18 @@ impl Work {
         }
     }
 
-    /// Converted sound of a publisher whose own packets are there as well.
-    fn stand_in(&mut self, frame: &Frame) {
-        let heard = *self.sound.heard.lock();
-        let Some((own, pts, moment)) = heard.filter(|(own, ..)| *own != frame.codec) else { return };
-        if frame.track != Track::Audio {
-            return;
-        }
-        let wallclock = at(moment, frame.pts - pts);
-        if wallclock.elapsed() < LATE {
-            self.append(frame, wallclock, Some(own));
-        }
-    }
-
     fn frame(&mut self, stream: &Arc<Stream>, frame: &Frame) {
         let wallclock = self.wallclock(stream, frame.pts);
-        self.append(frame, wallclock, None);
-    }
-
-    fn append(&mut self, frame: &Frame, wallclock: Instant, instead_of: Option<Codec>) {
-        let own = instead_of.is_some() || !self.relayed;
-        let Some(publisher) = self.publisher.map(|id| if own { id } else { self.made }) else { return };
-        let Some(lane) = self.lanes.of(frame, self.pictures) else { return };
-        if lane.packetizer.frame(frame, &mut lane.payloads).is_err() || lane.payloads.is_empty() {
-            return;
-        }
-        let packets = lane.packets();
-        let time = frame.pts.ticks(clock_rate(frame.codec)) as u32;
-        let (track, codec, key) = (frame.track, frame.codec, frame.is_video_key());
-        let redundant = lane.redundant(time, &packets);
-        let disposable = lane.references.disposable(codec, packets.iter().map(|packet| &*packet.payload));
-        let layer = 0;
-        let burst =
-            Burst { track, codec, layer, key, disposable, redundant, instead_of, time, wallclock, packets };
+        let publisher = self.publisher.map(|id| if self.relayed { self.made } else { id });
+        let lane = if frame.track == Track::Video { &mut self.video } else { &mut self.audio };
+        let lane = track::lane(lane, frame, self.pictures);
+        let burst = lane.and_then(|lane| lane.burst(frame, wallclock));
+        let Some((burst, publisher)) = burst.zip(publisher) else { return };
+        let (codec, pts) = (burst.codec, frame.pts);
         append(&self.log, &self.splice, publisher, burst);
+        if frame.track == Track::Audio {
+            self.stand_ins.heard(Own { codec, pts, moment: wallclock, publisher });
+        }
     }
 
     /// Both tracks on one line, by the stream's own clock: its newest frame was made when the first one is sent.
@@ -335,80 +268,5 @@ fn at(moment: Instant, since: Time) -> Instant {
     match since >= Time::ZERO {
         true => moment + since.duration(),
         false => moment.checked_sub((Time::ZERO - since).duration()).unwrap_or(moment),
-    }
-}
-
-impl Lanes {
-    /// The lane of the frame's track, renewed when its codec changes.
-    fn of(&mut self, frame: &Frame, pictures: Pictures) -> Option<&mut Lane> {
-        let lane = if frame.track == Track::Video { &mut self.video } else { &mut self.audio };
-        if lane.as_ref().is_none_or(|lane| lane.codec != frame.codec) {
-            let sequence = lane.as_ref().map_or(0, |lane| lane.sequence);
-            let packetizer = Packetizer::new(format(frame.codec)?, PAYLOAD_MAX);
-            let packetizer = if pictures.keep_sei { packetizer } else { packetizer.without_sei() };
-            *lane = Some(Lane {
-                codec: frame.codec,
-                packetizer,
-                payloads: Payloads::default(),
-                sequence,
-                before: Before::default(),
-                references: References::default(),
-            });
-        }
-        lane.as_mut()
-    }
-}
-
-/// The newest packet of sound, for the next one to bring along.
-#[derive(Default)]
-pub(crate) struct Before(Option<(u32, Bytes)>);
-
-impl Before {
-    /// The packet at `time` with the one before it, if it is Opus.
-    pub(crate) fn redundant(&mut self, codec: Codec, time: u32, packets: &[Packet]) -> Option<Bytes> {
-        let own = packets.first().filter(|_| codec == Codec::Opus)?;
-        let before = self.0.replace((time, own.payload.clone()));
-        before.and_then(|(then, payload)| red::join(&payload, time.wrapping_sub(then), &own.payload))
-    }
-}
-
-impl Lane {
-    fn redundant(&mut self, time: u32, packets: &[Packet]) -> Option<Bytes> {
-        self.before.redundant(self.codec, time, packets)
-    }
-
-    fn packets(&mut self) -> Vec<Packet> {
-        let mut room = Vec::with_capacity(PAYLOAD_MAX);
-        let packet = |payload: headwater_rtp::Payload<'_>| {
-            room.clear();
-            payload.put(&mut room);
-            self.sequence += 1;
-            Packet { payload: Bytes::copy_from_slice(&room), marker: payload.marker, sequence: self.sequence }
-        };
-        self.payloads.iter().map(packet).collect()
-    }
-}
-
-/// How a codec goes to and comes from WebRTC peers; `None` for those that browsers do not know.
-pub(crate) fn format(codec: Codec) -> Option<Format> {
-    Some(match codec {
-        Codec::H264 => Format::H264 { single: false },
-        Codec::Hevc => Format::Hevc,
-        Codec::Av1 => Format::Av1,
-        Codec::Vp9 => Format::Vp9 { flexible: true },
-        Codec::Vp8 => Format::Vp8,
-        Codec::Opus => Format::Opus,
-        Codec::G711A => Format::G711A,
-        Codec::G711U => Format::G711U,
-        Codec::Aac | Codec::Mp3 | Codec::Script => return None,
-    })
-}
-
-/// Ticks a second of a codec's RTP timestamps.
-pub(crate) fn clock_rate(codec: Codec) -> u32 {
-    match codec {
-        Codec::Opus => 48_000,
-        Codec::G711A | Codec::G711U => 8000,
-        _ => 90_000,
     }
 }

@@ -20,9 +20,10 @@ pub(crate) struct Splice {
     /// Frames of this one may still be on their way, and come too late.
     before: Option<SessionId>,
     video: Line,
-    audio: Line,
-    /// Sound of 8000 ticks a second: a publisher's own and what is sent instead stand side by side.
-    g711: Line,
+    /// Sound in each codec: a publisher's own and what is sent instead of it stand side by side.
+    opus: Line,
+    g711a: Line,
+    g711u: Line,
 }
 
 /// One track.
@@ -44,7 +45,7 @@ impl Splice {
             return false;
         }
         self.before = self.publisher.replace(publisher);
-        for line in [&mut self.video, &mut self.audio, &mut self.g711] {
+        for line in [&mut self.video, &mut self.opus, &mut self.g711a, &mut self.g711u] {
             line.shift = None;
         }
         true
@@ -64,8 +65,9 @@ impl Splice {
         let video = burst.track == Track::Video;
         let line = match burst.codec {
             _ if video => &mut self.video,
-            Codec::G711A | Codec::G711U => &mut self.g711,
-            _ => &mut self.audio,
+            Codec::G711A => &mut self.g711a,
+            Codec::G711U => &mut self.g711u,
+            _ => &mut self.opus,
         };
         if line.shift.is_none() && video && !burst.key {
             return false;
@@ -175,11 +177,12 @@ mod tests {
     }
 
     #[test]
-    fn sound_of_two_codecs_goes_on_side_by_side() {
+    fn sound_of_several_codecs_goes_on_side_by_side() {
         let (mut splice, now) = (Splice::default(), Instant::now());
         let [one, other] = [(); 2].map(|()| SessionId::random());
         let after = |ms| now + Duration::from_millis(ms);
         assert_eq!(sound(&mut splice, one, Codec::G711A, 160, now), (160, 1000));
+        assert_eq!(sound(&mut splice, one, Codec::G711U, 160, now), (160, 1000));
         assert_eq!(sound(&mut splice, one, Codec::Opus, 48_000, now), (48_000, 1000));
         assert_eq!(sound(&mut splice, other, Codec::Opus, 7, after(100)), (52_800, 1001));
         assert_eq!(sound(&mut splice, other, Codec::G711U, 7, after(100)), (960, 1001));
