@@ -37,6 +37,8 @@ fn post(to: SocketAddr, path: &str, body: &str) -> Response {
     request.body(body.as_bytes()).send().unwrap()
 }
 
+const LIMIT: Duration = Duration::from_secs(30);
+
 const WHIP: &str = "/rtc/v1/whip/?app=live&stream=s";
 const WHEP: &str = "/rtc/v1/whep/?app=live&stream=s";
 
@@ -86,6 +88,34 @@ fn refusals_leave_nothing_behind() {
     let sessions = server.api("/api/v1/rtc/sessions/");
     assert_eq!(sessions["sessions"], Value::Array(Vec::new()), "{sessions}");
     assert!(server.stream("s").is_none());
+}
+
+#[test]
+fn a_player_who_does_not_know_the_codec_is_told() {
+    let server = server("", "", Options::default());
+    let clip = Clip::H264Aac;
+    let _publisher = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    server.wait_until_published("s");
+    wait::until("the pictures to be known", LIMIT, || {
+        server
+            .api("/api/v1/streams/")
+            .pointer("/streams/0/video/codec")
+            .filter(|codec| *codec == "H264")
+            .cloned()
+    });
+    let to = server.api_address();
+    let vp8 = offer("recvonly").replace("H264/90000", "VP8/90000");
+    let vp8: String =
+        vp8.lines().filter(|line| !line.starts_with("a=fmtp:96")).flat_map(|line| [line, "\r\n"]).collect();
+    let refused = post(to, WHEP, &vp8);
+    let (status, reason) = (refused.status, refused.text().unwrap());
+    assert!(status == 400 && reason.contains("H264") && reason.contains("VP8 only"), "{reason}");
+    assert_eq!(server.api("/api/v1/rtc/sessions/")["sessions"].as_array().unwrap().len(), 0);
+    assert_eq!(post(to, WHEP, &offer("recvonly")).status, 201);
+    let sound = vp8.split("m=video").next().unwrap().replace("BUNDLE 0 1", "BUNDLE 0");
+    assert_eq!(post(to, WHEP, &sound).status, 201, "sound can be heard");
+    let before = WHEP.replace("stream=s", "stream=later");
+    assert_eq!(post(to, &before, &vp8).status, 201, "nobody knows what will come");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::agreement::Section;
 use crate::batch::Batch;
 use crate::keys::Keys;
-use crate::lane::{Accepted, Lane, codec};
+use crate::lane::{Accepted, Lane, codec, name};
 use crate::meter::Rates;
 use crate::pace::Pace;
 use crate::packetlog::Burst;
@@ -344,7 +344,7 @@ impl Egress {
             let counts = sender.counts(lane.track);
             let track = facts.track(lane.terms.mid.clone(), None);
             if let Some(codec) = lane.codec {
-                track.codec = format!("{codec:?}");
+                track.codec = name(codec).to_owned();
             }
             track.clock_rate = lane.terms.clock_rate;
             track.counted(now, counts.packets, counts.bytes);

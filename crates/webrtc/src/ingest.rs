@@ -6,7 +6,7 @@ mod relay;
 use crate::agreement;
 use crate::batch::Batch;
 use crate::keys::Keys;
-use crate::lane::codec;
+use crate::lane::{codec, name};
 use crate::layers::{Layers, Take};
 use crate::packetlog::{Burst, Packet};
 use crate::receiver::{Heard, Receiver, Section};
@@ -146,7 +146,7 @@ impl Ingest {
             let Some(section) = receiver.section(source) else { continue };
             let track = facts.track(section.mid.to_string(), lane.rid.map(|rid| rid.to_string()));
             track.kind = if lane.is_video() { "video" } else { "audio" };
-            track.codec = format!("{:?}", lane.format.codec());
+            track.codec = name(lane.format.codec()).to_owned();
             track.clock_rate = clock_rate(lane.format.codec());
             (track.lost, track.repaired) = (lane.lost, lane.late);
             let counts = source.counts();

@@ -127,6 +127,23 @@ pub(crate) fn codec(params: &PayloadParams) -> Option<Codec> {
     }
 }
 
+/// What SDP calls a codec (RFC 8866 6.6), Opus excepted, whose name everybody writes so.
+pub(crate) fn name(codec: Codec) -> &'static str {
+    match codec {
+        Codec::H264 => "H264",
+        Codec::Hevc => "H265",
+        Codec::Av1 => "AV1",
+        Codec::Vp9 => "VP9",
+        Codec::Vp8 => "VP8",
+        Codec::Opus => "Opus",
+        Codec::G711A => "PCMA",
+        Codec::G711U => "PCMU",
+        Codec::Aac => "MP4A-LATM",
+        Codec::Mp3 => "MPA",
+        Codec::Script => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

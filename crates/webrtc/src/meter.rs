@@ -69,9 +69,10 @@ struct Layer {
 }
 
 impl Meter {
-    /// Counts a frame that came at a moment in microseconds.
-    pub(crate) fn add(&mut self, now: i64, frame: Measured) {
-        let place = self.advance(now.div_euclid(SLOT));
+    /// Counts a frame that was made at one moment and came at another, in microseconds: what a first viewer is given of
+    /// the past comes all at once.
+    pub(crate) fn add(&mut self, made: i64, came: i64, frame: Measured) {
+        let place = self.advance(made.div_euclid(SLOT));
         let count = |sum: &mut Sum| {
             if let Some(counted) = sum.get_mut(place) {
                 *counted = counted.saturating_add(u32::try_from(frame.bytes).unwrap_or(u32::MAX));
@@ -82,7 +83,7 @@ impl Meter {
             Track::Script => {}
             Track::Video => {
                 let Some(layer) = self.layers.get_mut(usize::from(frame.layer)) else { return };
-                layer.newest = Some(now);
+                layer.newest = Some(came);
                 count(&mut layer.full);
                 if !frame.disposable {
                     count(&mut layer.referenced);
@@ -94,18 +95,21 @@ impl Meter {
         }
     }
 
-    /// Empties the slots that time went over; the place of the newest.
+    /// Empties the slots that time went over; the place of this one.
     fn advance(&mut self, slot: i64) -> usize {
-        let (first, newest) = self.span.unwrap_or((slot, slot));
+        let began = self.span.filter(|(_, newest)| newest - slot < SLOTS as i64); // else on another line of time
+        let (first, newest) = began.unwrap_or((slot, slot));
+        if began.is_none() {
+            (self.audio, self.layers) = <(Sum, [Layer; LAYERS_MAX])>::default();
+        }
         for passed in (newest + 1..=slot).rev().take(SLOTS) {
             let place = place(passed);
             let video = self.layers.iter_mut().flat_map(|l| [&mut l.full, &mut l.referenced, &mut l.keys]);
             let sums = video.chain([&mut self.audio]);
             sums.filter_map(|sum| sum.get_mut(place)).for_each(|counted| *counted = 0);
         }
-        let newest = newest.max(slot);
-        self.span = Some((first, newest));
-        place(newest)
+        self.span = Some((first.min(slot), newest.max(slot)));
+        place(slot)
     }
 
     /// Whether a layer is being sent at a moment in microseconds.
@@ -153,8 +157,9 @@ mod tests {
             let at = second * 1_000_000 + frame * 40_000;
             let (key, disposable) = (frame == 0, frame % 2 == 1);
             let video = Measured { track: Track::Video, layer: 1, key, disposable, bytes: 5000 };
-            meter.add(at, video);
+            meter.add(at, at, video);
             meter.add(
+                at,
                 at,
                 Measured { track: Track::Audio, layer: 0, key: true, disposable: false, bytes: 250 },
             );
@@ -183,5 +188,20 @@ mod tests {
         near(layer.referenced, 520_000);
         near(layer.keys, 40_000);
         assert!(meter.rates(22_000_000, &order()).layers.is_empty(), "it is not sent any more");
+    }
+
+    /// Six seconds of the past come when somebody begins to watch.
+    #[test]
+    fn what_comes_at_once_is_no_rate() {
+        let mut meter = Meter::default();
+        for at in (-6_000_000..0).step_by(40_000) {
+            let frame =
+                Measured { track: Track::Video, layer: 0, key: false, disposable: false, bytes: 5000 };
+            meter.add(at, 0, frame);
+        }
+        near(meter.rates(0, &order()).layers[0].full, 1_000_000);
+        let back = Measured { track: Track::Audio, layer: 0, key: true, disposable: false, bytes: 500 };
+        meter.add(-60_000_000, 40_000, back);
+        assert_eq!(meter.rates(40_000, &order()).audio, 8000);
     }
 }

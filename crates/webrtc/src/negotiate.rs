@@ -8,7 +8,7 @@ use crate::dtls::Certificate;
 use crate::egress::Egress;
 use crate::ice::Credentials;
 use crate::ingest::Ingest;
-use crate::lane::codec;
+use crate::lane::{codec, name};
 use crate::offer;
 use crate::peer::{Birth, Peer, Role};
 use crate::registry::{Missing, Unplaced};
@@ -147,6 +147,9 @@ impl WebRtc {
             tracing::error!(peer = %wish.peer, "an offer broke what reads offers and was refused");
             Err(Refused::Offer("it contradicts itself".into()))
         })?;
+        if wish.action == Action::Play {
+            takes_pictures(&stream, &sections)?;
+        }
         let session = Arc::new(Session::new(session_info(&request, grant)));
         let name = session.info().name.clone();
         let path = format!("{}/{}", name.app(), name.stream());
@@ -267,6 +270,25 @@ fn free(wish: &Wish, settings: &VhostRtc, stream: &Stream) -> Result<(), Refused
     }
 }
 
+/// Whether a viewer who wants pictures takes those of a stream that is being published: black for hours tells nobody
+/// why.
+fn takes_pictures(stream: &Stream, sections: &[Section]) -> Result<(), Refused> {
+    let snapshot = stream.snapshot();
+    let Some(video) = snapshot.publisher.and(snapshot.video) else { return Ok(()) };
+    let accepted = || sections.iter().filter(|section| section.kind.is_video()).flat_map(|own| &own.accepted);
+    if accepted().next().is_none() || accepted().any(|params| codec(params) == Some(video.codec)) {
+        return Ok(());
+    }
+    let mut taken: Vec<&str> = accepted().filter_map(codec).map(name).collect();
+    taken.dedup();
+    Err(Refused::Offer(format!(
+        "the stream's pictures are {}, and it takes {} only; play it by HTTP-FLV or HLS, choose a player that knows the \
+         stream's codec, or offer sound alone",
+        name(video.codec),
+        taken.join(", ")
+    )))
+}
+
 fn request(wish: &Wish) -> Request {
     Request {
         action: wish.action,
@@ -302,7 +324,7 @@ impl Peer {
     /// Takes the media sections that were agreed on. Fails when none of them can be used.
     fn media(&mut self, sections: Vec<Section>) -> Result<(), Refused> {
         for section in sections {
-            let first = section.accepted.iter().find_map(codec).map(|codec| format!("{codec:?}"));
+            let first = section.accepted.iter().find_map(codec).map(|codec| name(codec).to_owned());
             let kind = if section.kind.is_audio() { "audio" } else { "video" };
             self.status.agreed(section.mid.clone(), kind, first.unwrap_or_default());
             match &mut self.role {

@@ -94,7 +94,8 @@ impl PacketLog {
         let mut state = self.state.lock();
         let now = state.micros();
         if burst.instead_of.is_none() {
-            state.meter.add(now, burst.measured());
+            let made = state.moment(burst.wallclock);
+            state.meter.add(made, now, burst.measured());
         }
         if burst.begins() {
             state.key_frame(burst.layer, now);
@@ -141,9 +142,14 @@ impl State {
 
     /// Microseconds since the first frame.
     fn micros(&mut self) -> i64 {
-        let now = Instant::now();
-        let since = now.duration_since(*self.began.get_or_insert(now));
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+        self.moment(Instant::now())
+    }
+
+    /// Microseconds from the beginning to a moment, which may be before it.
+    fn moment(&mut self, moment: Instant) -> i64 {
+        let began = *self.began.get_or_insert(moment);
+        let micros = |from: Instant, to: Instant| to.saturating_duration_since(from).as_micros() as i64; // 290,000 years
+        micros(began, moment) - micros(moment, began)
     }
 
     /// A key frame of a layer comes. Those of layers that are not sent any more are let go.

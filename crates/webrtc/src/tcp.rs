@@ -5,6 +5,7 @@ use crate::port;
 use crate::registry::Route;
 use bytes::{BufMut, Bytes, BytesMut};
 use headwater_hub::Connection;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -43,6 +44,7 @@ pub fn is_packet(first: u8) -> bool {
 /// Serves a connection that brings packets after their length (RFC 4571), on the worker that accepted it.
 pub async fn serve(connection: Connection) {
     let Connection { io, peer, id, permit, .. } = connection;
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let (reader, writer) = io.into_split();
     let (sender, queue) = mpsc::channel(QUEUE_MAX);
     let route = Route::Tcp { peer, connection: sender };

@@ -7,7 +7,7 @@ use crate::references::References;
 use crate::source::Before;
 use bytes::Bytes;
 use headwater_media::{Time, Track};
-use headwater_rtp::{Depacketizer, Format, Limits, Reorder, Source as ClockSource};
+use headwater_rtp::{Depacketizer, Format, Limits, Pushed, Reorder, Source as ClockSource};
 use std::time::{Duration, Instant};
 use str0m::media::Rid;
 
@@ -116,21 +116,22 @@ impl Lane {
         (self.wanted || due) && since >= KEY_FRAME_REST
     }
 
-    /// Counts a packet that came after a later one.
-    pub(super) fn count(&mut self, sequence: u16) {
+    /// Counts a packet that came after a later one. One that was here already is none: to try their path, browsers
+    /// send packets again that nobody misses.
+    fn count(&mut self, sequence: u16, pushed: Pushed) {
         let newest = self.newest.unwrap_or(sequence);
-        if (sequence.wrapping_sub(newest) as i16) < 0 {
-            self.late += 1;
-        } else {
+        if (sequence.wrapping_sub(newest) as i16) >= 0 {
             self.newest = Some(sequence);
+        } else if pushed == Pushed::Kept {
+            self.late += 1;
         }
     }
 
     /// Takes a packet; of a redundant one, what it brings along fills gaps.
     pub(super) fn push(&mut self, arrival: Time, sequence: u16, arrived: Arrived, redundant: bool) {
-        self.count(sequence);
         if !redundant {
-            self.reorder.push(arrival, sequence, arrived);
+            let pushed = self.reorder.push(arrival, sequence, arrived);
+            self.count(sequence, pushed);
             return;
         }
         for block in red::split(&arrived.payload).into_iter().flatten() {
@@ -139,7 +140,9 @@ impl Lane {
                 marker: arrived.marker && block.age == 0,
                 payload: block.payload,
             };
-            self.reorder.push(arrival, sequence.wrapping_sub(block.age), inner);
+            let number = sequence.wrapping_sub(block.age);
+            let pushed = self.reorder.push(arrival, number, inner);
+            self.count(number, pushed);
         }
     }
 }

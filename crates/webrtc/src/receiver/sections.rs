@@ -143,32 +143,31 @@ impl Section {
 }
 
 /// To what a packet of a source that is not known yet belongs: by the offer's SSRCs, else by what the packet says of
-/// itself, else by a payload type that one section alone has (RFC 9143 9.2).
+/// itself, else by a payload type that one section alone has (RFC 9143 9.2). Which layer it is only the packet says.
 pub(super) fn place(sections: &[Section], header: &Header, marks: &Marks<'_>) -> Option<Place> {
     let named = sections.iter().enumerate().find_map(|(at, section)| {
         let (_, rtx) = section.sources.iter().find(|(ssrc, _)| *ssrc == header.ssrc)?;
-        Some(Place { section: at, layer: None, rtx: *rtx, again: false })
+        Some((at, *rtx))
     });
-    if named.is_some() {
-        return named;
-    }
     let rid = marks.repaired.or(marks.rid);
-    let section = match (marks.mid, rid) {
-        (Some(mid), _) => only(sections, |section| section.mid.as_bytes() == mid)?,
-        (None, Some(rid)) => only(sections, |section| section.layer(rid).is_some())?,
-        (None, None) => only(sections, |section| section.knows(header.payload_type))?,
+    let section = match (named, marks.mid, rid) {
+        (Some((section, _)), ..) => section,
+        (None, Some(mid), _) => only(sections, |section| section.mid.as_bytes() == mid)?,
+        (None, None, Some(rid)) => only(sections, |section| section.layer(rid).is_some())?,
+        (None, None, None) => only(sections, |section| section.knows(header.payload_type))?,
     };
     let own = sections.get(section)?;
-    let again = marks.repaired.is_some() || own.resent_type(header.payload_type).is_some();
-    if !again && own.payload_type(header.payload_type).is_none() {
+    let again =
+        named.is_none() && (marks.repaired.is_some() || own.resent_type(header.payload_type).is_some());
+    if named.is_none() && !again && own.payload_type(header.payload_type).is_none() {
         return None;
     }
-    let layer = rid.map(|rid| own.layer(rid));
-    match layer {
-        Some(None) => None, // nobody agreed on it
-        None if !own.rids.is_empty() => None,
-        layer => Some(Place { section, layer: layer.flatten(), rtx: None, again }),
-    }
+    let layer = match rid.filter(|_| named.is_none() || !own.rids.is_empty()) {
+        Some(rid) => Some(own.layer(rid)?), // else nobody agreed on it
+        None if own.rids.is_empty() => None,
+        None => return None,
+    };
+    Some(Place { section, layer, rtx: named.and_then(|(_, rtx)| rtx), again })
 }
 
 /// The one section of which something is true.

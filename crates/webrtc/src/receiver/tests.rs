@@ -276,6 +276,21 @@ fn layers_are_told_apart_by_name() {
     assert_eq!(rids, [Some("lo"), Some("hi"), Some("lo")]);
 }
 
+/// As Firefox offers them: SSRCs, and names of layers that only the packets bring together.
+#[test]
+fn layers_whose_sources_the_offer_names_are_told_apart_by_name() {
+    let mut sections = layers();
+    sections[1].sources = vec![(7, Some(70)), (8, Some(80))];
+    let mut pair = Pair::new(sections);
+    assert!(pair.send(0, &Sent { ssrc: 8, extensions: &[(MID, b"v")], ..PLAIN }).is_none(), "which layer?");
+    assert!(pair.send(0, &Sent { ssrc: 8, number: 6, extensions: &[(RID, b"hi")], ..PLAIN }).is_some());
+    assert!(pair.send(0, &Sent { extensions: &[(RID, b"lo")], ..PLAIN }).is_some());
+    let again = Sent { ssrc: 80, payload_type: RTX, payload: b"\0\x05late", extensions: &[], ..PLAIN };
+    assert_eq!(payload(&pair.send(0, &again).unwrap()).0, 0);
+    let rids: Vec<_> = pair.receiver.sources().iter().map(|source| pair.receiver.rid(source)).collect();
+    assert_eq!(rids, [Some("hi"), Some("lo")]);
+}
+
 #[test]
 fn a_type_that_is_not_agreed_on_is_left() {
     let mut pair = Pair::new(sections());
