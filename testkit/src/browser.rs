@@ -1,4 +1,5 @@
-//! Chromium with the players that pages use: mpegts.js, hls.js and dash.js. What it plays and measures is `web/`.
+//! Chromium with the players that pages use: mpegts.js, hls.js and dash.js; Chromium and Firefox as WebRTC peers. What
+//! they play and measure is `web/`.
 
 use crate::program::Program;
 use crate::wait;
@@ -165,7 +166,52 @@ fn install() {
     assert!(installed.is_ok_and(|status| status.success()), "`npm ci` fails in {}", folder().display());
 }
 
-/// Chromium with a made-up camera and microphone, publishing or playing by WHIP and WHEP. What it does and tells is
+/// A browser with a made-up camera and microphone. Firefox has no way to 127.0.0.1: a server must name an address of
+/// the machine to it.
+#[derive(Clone, Copy, Debug)]
+pub enum Maker {
+    /// Chromium.
+    Chromium,
+    /// Firefox; without H.264.
+    Firefox,
+}
+
+impl Maker {
+    /// Plays the stream behind a WHEP address for so many seconds from its first picture on. `codec`, as
+    /// `video/H264`, is put before the others.
+    pub fn play(self, url: &str, seconds: u64, codec: Option<&str>) -> Rtc {
+        self.start(json!({"mode": "play", "url": url, "seconds": seconds, "codec": codec}))
+    }
+
+    /// Publishes to a WHIP address.
+    pub fn publish(self, url: &str, seconds: u64, codec: Option<&str>) -> Rtc {
+        self.start(json!({"mode": "publish", "url": url, "seconds": seconds, "codec": codec}))
+    }
+
+    /// Publishes 960 by 540 pixels to a WHIP address, and smaller layers (simulcast): each with its name, how many
+    /// times smaller it is, and its bits a second.
+    pub fn simulcast(self, url: &str, seconds: u64, layers: &[(&str, u32, u32)]) -> Rtc {
+        let encodings = layers.iter().map(
+            |(rid, smaller, rate)| json!({"rid": rid, "scaleResolutionDownBy": smaller, "maxBitrate": rate}),
+        );
+        let encodings = Value::from_iter(encodings);
+        self.start(json!({"mode": "publish", "url": url, "seconds": seconds, "encodings": encodings}))
+    }
+
+    fn start(self, mut wish: Value) -> Rtc {
+        install();
+        wish["browser"] = match self {
+            Maker::Chromium => "chromium".into(),
+            Maker::Firefox => "firefox".into(),
+        };
+        let seconds = wish["seconds"].as_u64().unwrap_or_default();
+        let mut command = Command::new("node");
+        command.arg(folder().join("rtc.mjs")).arg(wish.to_string());
+        Rtc { program: Program::spawn(command), limit: Duration::from_secs(seconds) + SLACK }
+    }
+}
+
+/// A page that publishes or plays by WHIP and WHEP, of Chromium unless a [`Maker`] is named. What it does and tells is
 /// `web/rtc.mjs`.
 #[derive(Debug)]
 pub struct Rtc {
@@ -174,38 +220,24 @@ pub struct Rtc {
 }
 
 impl Rtc {
-    /// Plays the stream behind a WHEP address for so many seconds from its first picture on. `codec`, as
-    /// `video/H264`, is put before the others.
+    /// As [`Maker::play`].
     pub fn play(url: &str, seconds: u64, codec: Option<&str>) -> Rtc {
-        Rtc::start(&json!({"mode": "play", "url": url, "seconds": seconds, "codec": codec}))
+        Maker::Chromium.play(url, seconds, codec)
     }
 
-    /// Publishes to a WHIP address.
+    /// As [`Maker::publish`].
     pub fn publish(url: &str, seconds: u64, codec: Option<&str>) -> Rtc {
-        Rtc::start(&json!({"mode": "publish", "url": url, "seconds": seconds, "codec": codec}))
+        Maker::Chromium.publish(url, seconds, codec)
     }
 
-    /// Publishes 960 by 540 pixels to a WHIP address, and smaller layers (simulcast): each with its name, how many
-    /// times smaller it is, and its bits a second.
+    /// As [`Maker::simulcast`].
     pub fn simulcast(url: &str, seconds: u64, layers: &[(&str, u32, u32)]) -> Rtc {
-        let encodings = layers.iter().map(
-            |(rid, smaller, rate)| json!({"rid": rid, "scaleResolutionDownBy": smaller, "maxBitrate": rate}),
-        );
-        let encodings = Value::from_iter(encodings);
-        Rtc::start(&json!({"mode": "publish", "url": url, "seconds": seconds, "encodings": encodings}))
+        Maker::Chromium.simulcast(url, seconds, layers)
     }
 
     /// Plays as [`Rtc::play`], and restarts ICE at the first picture.
     pub fn play_restarting(url: &str, seconds: u64) -> Rtc {
-        Rtc::start(&json!({"mode": "play", "url": url, "seconds": seconds, "restart": true}))
-    }
-
-    fn start(wish: &Value) -> Rtc {
-        install();
-        let seconds = wish["seconds"].as_u64().unwrap_or_default();
-        let mut command = Command::new("node");
-        command.arg(folder().join("rtc.mjs")).arg(wish.to_string());
-        Rtc { program: Program::spawn(command), limit: Duration::from_secs(seconds) + SLACK }
+        Maker::Chromium.start(json!({"mode": "play", "url": url, "seconds": seconds, "restart": true}))
     }
 
     /// Waits until one of its samples, which come twice a second, passes `check`.

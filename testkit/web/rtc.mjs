@@ -1,9 +1,10 @@
 /**
- * Publishes or plays by WHIP and WHEP in Chromium and says in lines of JSON what is seen: every half second a
+ * Publishes or plays by WHIP and WHEP in a browser and says in lines of JSON what is seen: every half second a
  * `{"sample": {…}}`, and at the end all of it.
  *
  *     node rtc.mjs '{"mode": "play", "url": "http://…/rtc/v1/whep/?…", "seconds": 4, "codec": "video/H264"}'
  *
+ * `browser` is `chromium`, as without it, or `firefox`.
  * `mode` is `play` or `publish` (a made-up camera and microphone). Seconds count from the first picture on; at most 15 s
  * are waited for it. `codec` puts one video codec before the others. `encodings` are those of simulcast, as
  * `RTCRtpTransceiverInit` has them; the camera has 960 by 540 pixels then, else 640 by 360.
@@ -11,38 +12,20 @@
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { chromium } from 'playwright-core';
+import { open } from './browsers.mjs';
 
 const wish = JSON.parse(process.argv[2]);
+const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 const pages = createServer((_, answer) => {
   answer.setHeader('Content-Type', 'text/html');
   answer.end('<!doctype html><title>rtc</title>');
 });
 await once(pages.listen(0, '127.0.0.1'), 'listening');
-const browser = await chromium.launch({
-  executablePath: process.env.HEADWATER_CHROMIUM ?? '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-backgrounding-occluded-windows',
-    '--disable-renderer-backgrounding',
-    '--disable-component-update',
-    '--autoplay-policy=no-user-gesture-required',
-    '--use-fake-device-for-media-stream',
-    '--use-fake-ui-for-media-stream',
-  ],
-  headless: true,
-});
+const page = await open(wish.browser, `http://127.0.0.1:${pages.address().port}/`, say);
 try {
-  const page = await browser.newPage();
-  await page.exposeFunction('tell', (line) => process.stdout.write(`${JSON.stringify(line)}\n`));
-  await page.goto(`http://127.0.0.1:${pages.address().port}/`);
-  const seen = await page.evaluate(run, wish);
-  process.stdout.write(`${JSON.stringify(seen)}\n`);
+  say(await page.run(run, wish));
 } finally {
-  await browser.close();
+  await page.close();
   pages.close();
 }
 

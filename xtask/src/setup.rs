@@ -23,6 +23,8 @@ pub(crate) enum Need {
     Aiortc,
     /// The browser that plays the console's players.
     Chromium,
+    /// Another browser: a WebRTC peer of other habits.
+    Firefox,
     /// The HTTP/2 client of the tests.
     Curl,
     /// Glyphs for the Chinese screenshots.
@@ -48,6 +50,7 @@ pub(crate) const FOR_TESTS: &[Need] = &[
     Need::NewestFfmpeg,
     Need::Aiortc,
     Need::Chromium,
+    Need::Firefox,
     Need::CjkFonts,
     Need::Nginx,
     Need::Curl,
@@ -137,6 +140,7 @@ fn present(need: Need) -> bool {
         Need::NewestFfmpeg => newest_ffmpeg().is_some(),
         Need::Aiortc => tools().join("aiortc/aiortc").exists(),
         Need::Chromium => on_path("chromium"),
+        Need::Firefox => on_path("firefox-esr"),
         Need::CjkFonts => Path::new(CJK_FONT).exists(),
         Need::Cmake => on_path("cmake"),
         Need::Curl => on_path("curl"),
@@ -153,6 +157,7 @@ fn debian_packages(need: Need) -> &'static [&'static str] {
     match need {
         Need::Ffmpeg => &["ffmpeg"],
         Need::Chromium => &["chromium"],
+        Need::Firefox => &["firefox-esr"],
         Need::CjkFonts => &["fonts-noto-cjk"],
         Need::Cmake => &["cmake"],
         Need::Curl => &["curl"],

@@ -39,6 +39,13 @@ describe('an offer that is refused', () => {
     expect(refused(status, reason)).toMatchObject({ cause, said: reason });
   });
 
+  it('is the codec, where this browser lacks that of the stream', () => {
+    const refusal = { status: 400, reason: "the stream's pictures are H265" };
+    const cause = (codec: string) => diagnose(evidence({ stage: 'signalling', refusal }), { codec }).cause;
+    expect(cause('HEVC')).toBe('codec');
+    expect(cause('VP8')).toBe('rejected');
+  });
+
   it('is tried again only if that may help', () => {
     expect(refused(0).curable).toBe(true);
     expect(refused(409, 'busy').curable).toBe(true);

@@ -103,7 +103,7 @@ export function diagnose(evidence: Evidence, known: Known = {}): Diagnosis {
 }
 
 function causeOf(evidence: Evidence, known: Known): Cause {
-  if (evidence.refusal) return refused(evidence.refusal);
+  if (evidence.refusal) return refused(evidence.refusal, lacksCodec(evidence, known));
   if (evidence.lost) return 'lost';
   switch (evidence.stage) {
     case 'signalling':
@@ -117,12 +117,13 @@ function causeOf(evidence: Evidence, known: Known): Cause {
   }
 }
 
-function refused({ status, reason }: { status: number; reason: string }): Cause {
+function refused({ status, reason }: { status: number; reason: string }, lacksCodec: boolean): Cause {
   if (status === 0) return 'unreachable';
   if (NAMES_A_SWITCH.test(reason)) return 'off';
   if (status === 409) return 'busy';
   if (status === 401 || status === 403) return 'forbidden';
   if (status === 429 || status === 503) return 'overloaded';
+  if (status === 400 && lacksCodec) return 'codec';
   // Headwater gives a reason in plain text with each refusal; a bare status is somebody else's.
   return reason === '' ? 'foreign' : 'rejected';
 }
@@ -143,10 +144,17 @@ function unreached({ candidates, pageHost }: Evidence, { server }: Known): Cause
 }
 
 /** Connected, and nothing to see. */
-function unseen({ purpose, received, codecs }: Evidence, { codec }: Known): Cause {
+function unseen(evidence: Evidence, known: Known): Cause {
+  const { purpose, received } = evidence;
   if (purpose === 'publish') return 'lost';
-  if (codec && codecs.length > 0 && !codecs.some((own) => sameCodec(own, codec))) return 'codec';
+  if (lacksCodec(evidence, known)) return 'codec';
   return received.packets > 0 && received.decoded === 0 ? 'undecoded' : 'silent';
+}
+
+/** The stream is in a codec that this browser does not receive. */
+function lacksCodec({ purpose, codecs }: Evidence, { codec }: Known): boolean {
+  if (purpose === 'publish' || !codec || codecs.length === 0) return false;
+  return !codecs.some((own) => sameCodec(own, codec));
 }
 
 /** The API says HEVC, browsers H265. */

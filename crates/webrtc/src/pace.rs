@@ -17,6 +17,10 @@ const NARROW: u64 = 125;
 /// What may leave at once is as much as leaves in this time: 130 KB, so that a newcomer's key frame need not wait.
 const AT_ONCE: Duration = Duration::from_millis(26);
 
+/// Bytes that a packet counts for at least while the path is not narrow: the buffers on the way, the viewer's own socket
+/// among them, hold so many packets, however small.
+const PACKET: usize = 1250;
+
 /// Least and most time between two looks at what waits: the path may have become wider meanwhile.
 const REST: Duration = Duration::from_millis(2);
 const REST_MAX: Duration = Duration::from_millis(50);
@@ -50,8 +54,9 @@ impl Pace {
         self.behind = None;
     }
 
-    /// So many bytes leave.
+    /// A packet of so many bytes leaves.
     pub(crate) fn spend(&mut self, bytes: usize) {
+        let bytes = if self.is_narrow() { bytes } else { bytes.max(PACKET) };
         self.allowed -= bytes as i64; // far below the range's end
     }
 
