@@ -354,6 +354,20 @@ fn timestamps_go_on_increasing_for_the_next_publisher() {
     assert_eq!(entries.iter().filter_map(dts).collect::<Vec<_>>(), [5000, 5020, 5060, 5080]);
 }
 
+/// A camera over WebRTC begins small and grows; codecs without a configuration say it in their key frames.
+#[test]
+fn the_size_of_pictures_follows_key_frames() {
+    let world = World::new(30_000, true);
+    let publisher = world.stream.publish(&session(true)).unwrap();
+    let sizes = [320u16, 1280].map(|width| {
+        let [low, high] = width.to_le_bytes();
+        let payload = Bytes::copy_from_slice(&[0x10, 2, 0, 0x9d, 1, 0x2a, low, high, 0xb4, 0]);
+        publisher.push(Frame { codec: Codec::Vp8, payload, ..frame(0, KEY, 0, width.into()) });
+        world.stream.snapshot().video.map(|video| video.width)
+    });
+    assert_eq!(sizes, [Some(320), Some(1280)]);
+}
+
 #[test]
 fn the_trailer_ends_a_byte_reader() {
     let world = World::new(30_000, true);

@@ -521,7 +521,7 @@ impl State {
         match frame.track {
             Track::Video => {
                 self.video_frames += u64::from(media);
-                if frame.kind == Kind::Config || (self.video.is_none() && frame.kind == Kind::Key) {
+                if matches!(frame.kind, Kind::Config | Kind::Key) {
                     self.video = codec::describe_video(frame).or_else(|| self.video.take());
                 }
             }
