@@ -1037,8 +1037,8 @@ pub struct RtcSession {
     /// What the path is thought to carry, in bits a second; of players, null before it is known.
     #[schema(required = true, example = 2400000)]
     pub estimate_bps: Option<u64>,
-    /// What a player gets of the pictures: `full`, `referenced` (without pictures that nothing refers to), `keys` (key
-    /// frames alone) or `paused` (sound alone). Null for publishers.
+    /// What a player gets of the pictures: `full`, `referenced` (without pictures that nothing refers to), `keys` (from
+    /// each key frame on as much as there is room for) or `paused` (sound alone). Null for publishers.
     #[schema(required = true, example = "full")]
     pub level: Option<&'static str>,
     /// The simulcast layer that a player gets, or that is the publisher's stream for players of other protocols; null

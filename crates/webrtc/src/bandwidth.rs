@@ -34,12 +34,21 @@ const BACK_OFF: f64 = 0.85;
 /// Share of the estimate that is left when it was lowered a short while ago and queues still grow.
 const STEP_DOWN: f64 = 0.95;
 
+/// When less than this share of what gets through is sent, queues drain.
+const DRAINS: f64 = 0.9;
+
+/// When more than this many times the estimate is sent, it is not heeded yet: queues that grow do not refute it.
+const UNHEEDED: f64 = 1.4;
+
 /// Growth a second, soon after the path was too narrow and when that is long ago.
 const CAREFUL: f64 = 1.08;
 const QUICK: f64 = 1.5;
 
 /// How long after the path was too narrow growth is careful.
 const CAREFUL_FOR: Duration = Duration::from_secs(4);
+
+/// How long after the path was too narrow its queue is given time to drain.
+const DRAIN: Duration = Duration::from_secs(1);
 
 /// How long a decrease is given to show in what arrives, beyond a round trip.
 const ANSWER: Duration = Duration::from_millis(200);
@@ -117,6 +126,12 @@ impl Estimator {
         let known = self.rate.map(|rate| rate as u64);
         let capped = known.into_iter().chain(self.remb).min();
         capped.map(|rate| rate.max(FLOOR as u64))
+    }
+
+    /// Whether the path was too narrow a moment ago, and has a queue that is to drain.
+    pub(crate) fn drains(&self, now: Instant) -> bool {
+        let lowered = self.lowered.is_some_and(|at| now.duration_since(at) < DRAIN);
+        lowered && !self.delay.is_free()
     }
 
     /// Share of packets that is lost on the way, 0 to 1; 0 before anything is known.
@@ -222,13 +237,17 @@ impl Estimator {
         // Nothing speaks against what is sent until queues or loss do.
         let rate = *self.rate.get_or_insert(UNTRIED * through.max(sent));
         let answered = self.lowered.is_none_or(|at| now.duration_since(at) > ANSWER + self.round_trip);
+        // A queue that loses a little is full, if it does not grow.
+        let usage = if self.loss.is_felt() && self.delay.is_long() { Usage::Over } else { usage };
         let next = match (usage, less) {
+            // Less enters queues than leaves them: this is what is left of an overuse that was answered.
+            (Usage::Over, _) | (_, Some(_)) if sent < DRAINS * carried => rate,
             (Usage::Over, _) if answered => {
                 // Queues that go on growing: what gets through is not what the path has to spare.
-                let more = if self.lately(now) { STEP_DOWN * rate } else { rate };
+                let more = if self.lately(now) && sent <= UNHEEDED * rate { STEP_DOWN * rate } else { rate };
                 self.lower(now, more, BACK_OFF * carried)
             }
-            (_, Some(share)) => self.lower(now, rate, share * rate.min(sent)),
+            (_, Some(share)) => self.lower(now, rate, (share * rate.min(sent)).max(BACK_OFF * carried)),
             (Usage::Normal, _) => self.rise(now, rate, through, passed),
             _ => rate,
         };
@@ -238,6 +257,7 @@ impl Estimator {
 
     fn lower(&mut self, now: Instant, rate: f64, to: f64) -> f64 {
         self.lowered = Some(now);
+        self.loss.answered();
         rate.min(to)
     }
 

@@ -170,7 +170,8 @@ impl Egress {
         let estimate = self.sender.as_ref().and_then(|sender| sender.estimate());
         let before = (self.view.layer(), self.view.level());
         let wanted = self.view.look(now, estimate, rates);
-        self.pace.follow(estimate.filter(|_| self.view.is_narrow()));
+        let drains = self.sender.as_ref().is_some_and(|sender| sender.drains(now));
+        self.pace.follow(estimate.filter(|_| self.view.is_narrow()), drains);
         let (layer, level) = (self.view.layer(), self.view.level());
         if (layer, level) != before {
             tracing::debug!(cid = %self.session.id(), layer, ?level, estimate, "what a webrtc viewer gets changes");
@@ -187,6 +188,9 @@ impl Egress {
     /// pace allows.
     pub(crate) fn fill(&mut self, now: Instant, from: u64, bursts: &[Arc<Burst>], out: &mut Batch) -> Rest {
         let (Some(next), Some(mut sender)) = (self.next, self.sender.take()) else { return Rest::Nothing };
+        if self.pace.is_narrow() {
+            self.view.note(from, bursts);
+        }
         let rest = if next < from {
             self.sound_first(&mut sender, now, (from, bursts), out);
             Rest::Gap
@@ -358,3 +362,6 @@ impl Egress {
         }
     }
 }
+
+#[cfg(test)]
+mod narrow;

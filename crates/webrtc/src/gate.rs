@@ -32,9 +32,9 @@ impl Gate {
             return false;
         }
         let left_out = match choice.level {
-            Level::Full => false,
+            Level::Full | Level::Keys => false,
             Level::Referenced => picture.disposable,
-            Level::Keys | Level::Paused => !picture.key || choice.level == Level::Paused,
+            Level::Paused => true,
         };
         self.broken |= left_out && !picture.disposable;
         !left_out && !self.broken
@@ -87,7 +87,17 @@ mod tests {
         assert_eq!(passes(thin, 0, false, true), (false, false));
         assert_eq!(passes(thin, 0, false, false), (true, false));
         assert_eq!(passes(full, 0, false, false), (true, false), "only what nothing refers to is missing");
-        assert_eq!(passes(choice(0, Level::Keys), 0, false, false), (false, false));
+        assert_eq!(
+            passes(choice(0, Level::Keys), 0, false, false),
+            (true, false),
+            "as long as there is room"
+        );
+        assert_eq!(passes(choice(0, Level::Paused), 0, false, false), (false, false));
+        assert_eq!(
+            passes(choice(0, Level::Keys), 0, false, false),
+            (false, false),
+            "from the next key frame on"
+        );
         assert_eq!(passes(full, 0, false, false), (false, true), "its reference was left out");
         assert_eq!(passes(full, 0, true, false), (true, false));
         assert_eq!(passes(choice(0, Level::Paused), 0, true, false), (false, false));

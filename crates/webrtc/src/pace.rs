@@ -12,7 +12,10 @@ const DOUBLED_MAX: u64 = 16;
 /// On a narrow path, packets leave at this share of what it is thought to carry, in hundredths: more, since it may
 /// carry more than was tried, and little more, since of a key frame what does not fit waits in the path's queue, and
 /// is lost where that is full.
-const NARROW: u64 = 125;
+const NARROW: u64 = 110;
+
+/// The same while the path has a queue that is to drain, since sound waits in it too.
+const DRAINING: u64 = 50;
 
 /// What may leave at once is as much as leaves in this time: 130 KB, so that a newcomer's key frame need not wait.
 const AT_ONCE: Duration = Duration::from_millis(26);
@@ -39,9 +42,11 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// What the path carries, in bits a second, where that is too little for the stream.
-    pub(crate) fn follow(&mut self, narrow: Option<u64>) {
-        self.narrow = narrow.map(|bits| (bits * NARROW / 800).max(1));
+    /// What the path carries, in bits a second, where that is too little for the stream; and whether it has a queue that
+    /// is to drain.
+    pub(crate) fn follow(&mut self, narrow: Option<u64>, drains: bool) {
+        let share = if drains { DRAINING } else { NARROW };
+        self.narrow = narrow.map(|bits| (bits * share / 800).max(1));
     }
 
     /// Whether the path is narrow.
@@ -107,26 +112,28 @@ mod tests {
 
     #[test]
     fn a_narrow_path_is_not_flooded_and_a_wide_one_is_not_held_up() {
-        let of = |narrow| {
+        let of = |narrow, drains| {
             let mut pace = Pace::default();
-            pace.follow(narrow);
+            pace.follow(narrow, drains);
             took(pace)
         };
-        assert_eq!(of(None), 0);
-        let [fast, slow] = [1_000_000, 100_000].map(|bits| of(Some(bits)));
-        assert!((600..650).contains(&fast), "{fast} ms at 1.25 Mb/s");
-        assert!((6200..6600).contains(&slow), "{slow} ms at 125 kb/s");
+        assert_eq!(of(None, false), 0);
+        let [fast, slow] = [1_000_000, 100_000].map(|bits| of(Some(bits), false));
+        assert!((680..720).contains(&fast), "{fast} ms at 1.1 Mb/s");
+        assert!((7100..7500).contains(&slow), "{slow} ms at 110 kb/s");
+        let drains = of(Some(1_000_000), true);
+        assert!((1550..1650).contains(&drains), "{drains} ms at 0.5 Mb/s");
     }
 
     #[test]
     fn a_path_that_becomes_wider_is_used_at_once() {
         let (now, mut pace) = (Instant::now(), Pace::default());
-        pace.follow(Some(100));
+        pace.follow(Some(100), false);
         pace.too_early(now);
         pace.spend(10_000);
         let look = pace.too_early(now).unwrap();
         assert!(look <= now + REST_MAX);
-        pace.follow(None);
+        pace.follow(None, false);
         assert_eq!(pace.too_early(look), None);
     }
 

@@ -362,6 +362,11 @@ impl Sender {
         self.estimator.bits_per_second()
     }
 
+    /// Whether the way to the viewer was too narrow a moment ago, and has a queue that is to drain.
+    pub(crate) fn drains(&self, now: Instant) -> bool {
+        self.estimator.drains(now)
+    }
+
     /// Share of packets lost on the way lately, 0 to 1, of the track that lost most.
     pub(crate) fn loss(&self) -> f32 {
         let reported = self.tracks.iter().filter_map(|track| track.counts.lost).max();

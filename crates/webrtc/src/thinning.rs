@@ -1,5 +1,5 @@
 //! What a viewer gets of a stream's pictures, by what its path carries: a layer whole, without pictures that nothing
-//! refers to, key frames alone, nothing. Sound is never left out.
+//! refers to, key frames with as much of what follows each as there is room for, nothing. Sound is never left out.
 //!
 //! [`Thinning`] decides, [`Gate`](crate::gate::Gate) obeys. Down within half a second, since sound suffers from what
 //! does not fit; up by one rung a time, after a wait that doubles whenever it was in vain. A path is not known to carry
@@ -29,7 +29,7 @@ const ENOUGH: f64 = 0.8;
 /// How long the estimate must be below that: a computer that is busy for a moment is no narrow path.
 const FOR_LONG: Duration = Duration::from_millis(500);
 
-/// A trial is over when the estimate is below this share of what it was at its begin.
+/// A trial is over when the estimate is below this share of what it was meanwhile.
 const ANSWER: f64 = 0.9;
 
 /// Share of the rate of a rung that the rung below may have; otherwise it saves nothing and is none.
@@ -43,7 +43,7 @@ pub enum Level {
     Full,
     /// All that others refer to.
     Referenced,
-    /// Key frames.
+    /// From each key frame on as much as there is room for. Where even key frames are too big, not all of them.
     Keys,
     /// None.
     Paused,
@@ -89,7 +89,7 @@ pub(crate) struct Thinning {
     wait: Duration,
     /// Since when the estimate is too low for the rung.
     short: Option<Instant>,
-    /// When the rung was tried, and the estimate then.
+    /// When the rung was tried, and the highest estimate since.
     trial: Option<(Instant, u64)>,
     /// The rung was tried, whatever came of it.
     tried: bool,
@@ -102,6 +102,8 @@ pub(crate) struct Thinning {
 struct Rung {
     choice: Choice,
     rate: u64,
+    /// What it takes at least: of key frames, every second one is better than none.
+    least: u64,
 }
 
 /// Best first.
@@ -166,7 +168,8 @@ impl Thinning {
         let mut add = |layer: u8, level: Level, rate: u64| {
             let worth = rungs.last().is_none_or(|above| (rate as f64) < WORTH * above.rate as f64);
             if worth || level == Level::Paused {
-                rungs.push(Rung { choice: Choice { layer, level }, rate: rate + rates.audio });
+                let least = if level == Level::Keys { rate / 2 } else { rate } + rates.audio;
+                rungs.push(Rung { choice: Choice { layer, level }, rate: rate + rates.audio, least });
             }
         };
         let mut last = None;
@@ -192,14 +195,15 @@ impl Thinning {
     fn is_too_much(&mut self, now: Instant, estimate: u64, rung: Option<&Rung>) -> bool {
         let Some(rung) = rung.filter(|rung| rung.choice.level < Level::Paused) else { return false };
         match self.trial {
-            Some(_) if rung.rate <= estimate => {
+            Some(_) if rung.least <= estimate => {
                 self.trial = None;
                 false
             }
-            Some((begun, then)) => {
-                now.duration_since(begun) > TRIAL || (estimate as f64) < ANSWER * then as f64
+            Some((begun, most)) => {
+                self.trial = Some((begun, most.max(estimate)));
+                now.duration_since(begun) > TRIAL || (estimate as f64) < ANSWER * most as f64
             }
-            None if estimate as f64 >= ENOUGH * rung.rate as f64 => {
+            None if estimate as f64 >= ENOUGH * rung.least as f64 => {
                 self.short = None;
                 false
             }
@@ -212,7 +216,7 @@ impl Thinning {
         if self.trial.is_some() {
             return (at + 1).min(rungs.len().saturating_sub(1));
         }
-        let fits = |(_, rung): &(usize, &Rung)| rung.rate <= estimate;
+        let fits = |(_, rung): &(usize, &Rung)| rung.least <= estimate;
         let found = rungs.iter().enumerate().skip(at + 1).find(fits).map(|(place, _)| place);
         found.unwrap_or(rungs.len().saturating_sub(1))
     }
@@ -274,7 +278,8 @@ mod tests {
         assert_eq!(decide(Some(1_600_000)), choice(1, Level::Full));
         assert_eq!(decide(Some(600_000)), choice(1, Level::Referenced));
         assert_eq!(decide(Some(400_000)), choice(1, Level::Keys));
-        assert_eq!(decide(Some(100_000)), choice(1, Level::Paused));
+        assert_eq!(decide(Some(100_000)), choice(1, Level::Keys), "every second one");
+        assert_eq!(decide(Some(80_000)), choice(1, Level::Paused));
         let asked = |wish| settled(Some(Wish::parse(wish)), Some(1_500_000));
         assert_eq!([asked("0"), asked("h")], [choice(0, Level::Referenced); 2]);
         assert_eq!([asked("1"), asked("l"), asked("none")], [choice(1, Level::Full); 3]);
@@ -321,6 +326,18 @@ mod tests {
         assert_eq!(decide(5600, 500_000), choice(1, Level::Full), "it held before");
         assert_eq!(decide(5700, 500_000), choice(1, Level::Full));
         assert_eq!(decide(6200, 500_000), choice(1, Level::Referenced), "and does no more");
+    }
+
+    #[test]
+    fn a_trial_ends_when_the_estimate_falls_from_where_it_rose_to() {
+        let (now, mut thinning) = (Instant::now(), Thinning::new(None));
+        let mut decide =
+            |ms, estimate| thinning.decide(now + Duration::from_millis(ms), Some(estimate), &rates());
+        decide(0, 1_000_000);
+        decide(500, 1_000_000);
+        assert_eq!(decide(5500, 1_000_000), choice(0, Level::Full), "a trial");
+        assert_eq!(decide(6000, 1_200_000), choice(0, Level::Full));
+        assert_eq!(decide(6500, 1_000_000), choice(1, Level::Full), "a queue was seen");
     }
 
     #[test]

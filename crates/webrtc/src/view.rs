@@ -4,6 +4,8 @@ use crate::gate::{Gate, Picture};
 use crate::meter::Rates;
 use crate::packetlog::Burst;
 use crate::thinning::{Choice, Level, Thinning, Wish};
+use headwater_media::Track;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use str0m::media::Rid;
 
@@ -12,6 +14,10 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// Between two requests for a key frame of the layer that is waited for.
 const ASK: Duration = Duration::from_millis(500);
+
+/// Where a path carries key frames and not all that follows them, pictures are left out that have their turn so much
+/// later than the newest one came, in ticks of 90 kHz: sound is on time, and pictures are not to be far behind it.
+const LATE: i32 = 36_000;
 
 /// What is to be done with a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +42,23 @@ pub(crate) struct View {
     name: Option<Rid>,
     looked: Option<Instant>,
     asked: Option<Instant>,
+    newest: Option<Newest>,
+}
+
+/// The newest picture that is known of.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    /// Its position in the log.
+    at: u64,
+    layer: u8,
+    time: u32,
 }
 
 impl View {
     /// Of a viewer that may have named a layer.
     pub(crate) fn new(wish: Option<Wish>) -> View {
         let (thinning, gate, choice) = (Thinning::new(wish), Gate::default(), Choice::default());
-        View { thinning, gate, choice, name: None, looked: None, asked: None }
+        View { thinning, gate, choice, name: None, looked: None, asked: None, newest: None }
     }
 
     /// Whether it is time to look again.
@@ -68,14 +84,36 @@ impl View {
         Some(self.choice.layer)
     }
 
+    /// Notes how far the stream is, by `bursts`, the first of which stands at `from` in the log.
+    pub(crate) fn note(&mut self, from: u64, bursts: &[Arc<Burst>]) {
+        let layer = self.choice.layer;
+        let pictures = |burst: &Arc<Burst>| burst.track == Track::Video && burst.layer == layer;
+        let Some(last) = bursts.iter().rposition(pictures) else { return };
+        let at = from + last as u64;
+        if self.newest.is_none_or(|newest| newest.at < at) {
+            self.newest = bursts.get(last).map(|burst| Newest { at, layer, time: burst.time });
+        }
+    }
+
     /// Whether a picture is sent.
     pub(crate) fn pass(&mut self, burst: &Burst) -> Pass {
         let Burst { layer, key, disposable, .. } = *burst;
         let (before, whole) = (self.gate.layer(), self.gate.is_whole());
-        if self.gate.passes(self.choice, Picture { layer, key, disposable }) {
+        let passes = self.gate.passes(self.choice, Picture { layer, key, disposable });
+        let late = passes && self.is_late(burst);
+        if late {
+            self.gate.shut();
+        }
+        if passes && !late {
             return if before == Some(layer) && whole { Pass::Yes } else { Pass::Anew };
         }
         if before == Some(layer) { Pass::LeftOut } else { Pass::No }
+    }
+
+    fn is_late(&self, burst: &Burst) -> bool {
+        let newest = self.newest.filter(|newest| newest.layer == burst.layer);
+        let late = |newest: Newest| newest.time.wrapping_sub(burst.time) as i32 > LATE;
+        self.choice.level == Level::Keys && newest.is_some_and(late)
     }
 
     /// Whether the path is thought not to carry the best there is, or it is being tried.
@@ -109,7 +147,7 @@ mod tests {
     use super::*;
     use crate::layers::Layer;
     use crate::meter::LayerRates;
-    use headwater_media::{Codec, Track};
+    use headwater_media::Codec;
 
     fn rates(layers: &[(u8, u64)]) -> Rates {
         let rates = |(rank, &(number, full)): (usize, &(u8, u64))| LayerRates {
@@ -155,11 +193,28 @@ mod tests {
         assert_eq!(view.pass(&burst(0, false)), Pass::No);
         assert_eq!(view.pass(&burst(0, true)), Pass::Anew);
         assert_eq!((view.pass(&burst(2, true)), view.pass(&burst(0, true))), (Pass::No, Pass::Yes));
-        assert_eq!(view.look(at(1500), Some(100_000), &rates), None);
-        assert_eq!(view.look(at(2000), Some(100_000), &rates), None);
-        assert_eq!((view.level(), view.pass(&burst(0, false))), (Level::Keys, Pass::LeftOut));
-        assert_eq!(view.pass(&burst(0, true)), Pass::Anew);
         view.shut();
         assert_eq!(view.pass(&burst(0, false)), Pass::LeftOut);
+    }
+
+    #[test]
+    fn from_a_key_frame_on_what_is_not_late_passes() {
+        let (now, mut view) = (Instant::now(), View::new(None));
+        let rates = rates(&[(0, 1_000_000)]);
+        let at = |ms| now + Duration::from_millis(ms);
+        let came = |time: i32, key| Burst { time: time as u32, ..burst(0, key) };
+        view.look(at(0), None, &rates);
+        assert_eq!(view.pass(&came(0, true)), Pass::Anew);
+        view.look(at(1000), Some(150_000), &rates);
+        view.look(at(1500), Some(150_000), &rates);
+        assert_eq!(view.level(), Level::Keys);
+        view.note(7, &[Arc::new(came(LATE + 3600, false))]);
+        view.note(3, &[Arc::new(came(7200, false))]); // read again: older
+        assert_eq!(view.pass(&came(3600, false)), Pass::Yes, "not too late");
+        assert_eq!(view.pass(&came(0, false)), Pass::LeftOut, "too late");
+        assert_eq!(view.pass(&came(3600, false)), Pass::LeftOut, "the one that it needs was left out");
+        assert_eq!(view.pass(&came(0, true)), Pass::LeftOut, "too late, though a key frame");
+        assert_eq!(view.pass(&came(LATE, true)), Pass::Anew);
+        assert_eq!(view.pass(&came(LATE + 3600, false)), Pass::Yes);
     }
 }

@@ -36,6 +36,9 @@ const OVERUSE: f64 = 10.0;
 /// milliseconds. A computer that is busy for a moment, or a key frame, makes packets late and then on time again.
 const STANDS: f64 = 30.0;
 
+/// A queue that stands this long, in milliseconds, may be a full one, and is one if packets get lost.
+const LONG: f64 = 60.0;
+
 /// A queue that stands this long, in milliseconds, is too long even if it does not grow: it is full.
 const FULL: f64 = 250.0;
 
@@ -154,6 +157,11 @@ impl Delay {
     /// Whether no queue stands.
     pub(super) fn is_free(&self) -> bool {
         self.queue.standing() < STANDS
+    }
+
+    /// Whether a queue stands that may be full: the shortest ones hold so much.
+    pub(super) fn is_long(&self) -> bool {
+        self.queue.standing() >= LONG
     }
 
     /// Bits a second at which the last burst of packets came through.

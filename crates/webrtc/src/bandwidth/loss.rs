@@ -21,6 +21,9 @@ const TOO_MUCH: f64 = 0.12;
 /// Loss beyond the path's own up to which more may be tried.
 const LITTLE: f64 = 0.05;
 
+/// Loss beyond the path's own by which a queue that stands is known to be full.
+const FELT: f64 = 0.04;
+
 /// Most loss that is taken for the path's own: beyond it nothing can be watched.
 const OWN_MAX: f64 = 0.25;
 
@@ -49,6 +52,8 @@ pub(super) struct Loss {
     received: u32,
     since: Option<i64>,
     share: Option<f64>,
+    /// Share of the newest interval alone.
+    newest: f64,
     own: f64,
     trial: Option<Trial>,
     /// Loss and bits a second sent when loss began to count.
@@ -67,6 +72,16 @@ impl Loss {
     /// The smoothed share, 0 to 1; `None` before enough packets were told of.
     pub(super) fn share(&self) -> Option<f64> {
         self.share
+    }
+
+    /// Whether something is lost now beyond what the path loses anyway.
+    pub(super) fn is_felt(&self) -> bool {
+        self.newest - self.own > FELT
+    }
+
+    /// Less will be sent for what was lost up to now.
+    pub(super) fn answered(&mut self) {
+        self.newest = 0.0;
     }
 
     pub(super) fn severity(&self) -> Severity {
@@ -111,11 +126,12 @@ impl Loss {
 
     fn told(&mut self, share: f64, weight: f64, sent: f64) -> Option<f64> {
         let smooth = self.share.map_or(share, |before| before + weight * (share - before));
-        self.share = Some(smooth);
+        (self.share, self.newest) = (Some(smooth), share);
         self.own = self.own.min(smooth);
         self.learn_from_less(smooth, sent);
         self.learn_from_more(smooth, sent);
-        if self.severity() != Severity::TooMuch {
+        // What was lost before and no longer is asks for nothing.
+        if self.severity() != Severity::TooMuch || share - self.own <= TOO_MUCH {
             return None;
         }
         self.trial.get_or_insert(Trial { share: smooth, sent, intervals: 0 });
@@ -182,6 +198,18 @@ mod tests {
             }
         }
         assert!((0.6e6..1.2e6).contains(&sent), "{sent}");
+    }
+
+    #[test]
+    fn loss_that_is_over_asks_for_nothing() {
+        let mut loss = Loss::default();
+        assert!(loss.told(0.6, COUNTED, 1e6).is_some() && loss.is_felt());
+        loss.answered();
+        assert!(!loss.is_felt());
+        assert_eq!(loss.told(0.0, COUNTED, 0.5e6), None);
+        assert!(loss.share().unwrap() > TOO_MUCH && !loss.is_felt(), "though it is remembered");
+        loss.told(0.05, COUNTED, 0.5e6);
+        assert!(loss.is_felt());
     }
 
     #[test]

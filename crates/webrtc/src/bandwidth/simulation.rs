@@ -237,6 +237,25 @@ fn a_stall_is_not_doubted() {
     }
 }
 
+/// Less is sent as soon as the estimate says so: the queue that drains meanwhile, and what it lost, count once.
+#[test]
+fn one_overuse_lowers_the_estimate_once() {
+    for queue in [100_000.0, 200_000.0, 300_000.0, 1e6] {
+        let mut world = World::new(Path::new(20e6, 0.0));
+        world.run(5, |_| 2.1e6);
+        world.path = Path { queue, ..Path::new(500_000.0, 0.0) };
+        let seen: Vec<f64> = (0..8)
+            .flat_map(|_| {
+                world.run(1, |estimate| if follow(estimate) < 500_000.0 { 70_000.0 } else { 2.1e6 })
+            })
+            .collect();
+        let least = seen.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = seen.last().unwrap();
+        assert!(least > 330_000.0, "{least} with a queue of {queue} µs");
+        assert!((330_000.0..520_000.0).contains(most), "{most} with a queue of {queue} µs");
+    }
+}
+
 /// A stream that is much too big and does not get smaller stays too big, for short queues and long ones.
 #[test]
 fn what_does_not_fit_stays_too_much() {
