@@ -421,6 +421,26 @@ fn any_sound(config: RtcConfig) -> RtcConfig {
     config.enable_opus(true, false).enable_pcma(true, false).enable_pcmu(true, false)
 }
 
+fn vp8(config: RtcConfig) -> RtcConfig {
+    config.enable_opus(true, false).enable_vp8(true)
+}
+
+/// Who comes before the stream cannot be refused by its codec.
+#[test]
+fn a_player_who_sees_no_pictures_is_told_of() {
+    let server = server("");
+    let path = whep("s");
+    let _player = Peer::play(&Wish::new(server.api_address(), &path, vp8)).unwrap().connected();
+    let clip = Clip::H264Aac;
+    let _publisher = Publisher::looping(clip.tool(), &clip.file(), &server.rtmp_url("s"));
+    let reason = wait::until("the reason", LIMIT, || {
+        server.api("/api/v1/rtc/sessions/").pointer("/sessions/0/reason")?.as_str().map(str::to_owned)
+    });
+    assert!(reason.contains("does not take H264"), "{reason}");
+    let said = server.log().lines().filter(|line| line.contains("sees no pictures")).count();
+    assert_eq!(said, 1);
+}
+
 /// Who takes Opus alone hears G.711 as Opus, who takes G.711 hears it as it is, and nobody both.
 #[test]
 fn g711_is_heard_by_those_who_take_opus_alone() {

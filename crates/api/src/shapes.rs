@@ -1016,7 +1016,7 @@ pub struct RtcSession {
     /// `waiting` (nothing came yet), `connecting` (STUN requests came), `connected` or `closed`.
     #[schema(example = "connected")]
     pub phase: &'static str,
-    /// Why it failed, in words; null unless it did.
+    /// Why it failed, or why its player sees no pictures, in words; null without either.
     #[schema(required = true)]
     pub reason: Option<String>,
     /// Addresses that the answer named.

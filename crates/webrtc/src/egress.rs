@@ -11,7 +11,7 @@ use crate::pictureids::Ids;
 use crate::red;
 use crate::sender::{Placed, Sender, TrackTerms};
 use crate::source::{Source, clock_rate};
-use crate::status::Facts;
+use crate::status::{Facts, Phase};
 use crate::thinning::Wish;
 use crate::view::{Pass, View};
 use headwater_hub::{Attached, Session, Stream};
@@ -270,7 +270,14 @@ impl Egress {
     /// Sends a picture, or as much of it as the pace allows; whether that was all.
     fn picture(&mut self, sender: &mut Sender, now: Instant, burst: &Arc<Burst>, out: &mut Batch) -> bool {
         let Some(lane) = &mut self.video else { return true };
-        let Some(Accepted { payload_type, resend_type, .. }) = lane.accepts(burst.codec) else { return true };
+        let Some(Accepted { payload_type, resend_type, .. }) = lane.accepts(burst.codec) else {
+            if lane.refused.replace(burst.codec) != Some(burst.codec) {
+                let (codec, stream) = (name(burst.codec), self.stream.name());
+                tracing::warn!(cid = %self.session.id(), %stream, codec, "a webrtc viewer sees no pictures: it does not take the stream's codec");
+            }
+            return true;
+        };
+        lane.refused = None;
         let begun = std::mem::take(&mut self.part);
         if begun == 0 {
             match self.view.pass(burst) {
@@ -344,6 +351,12 @@ impl Egress {
         facts.estimate_bps = sender.estimate();
         facts.level = self.video.is_some().then(|| self.view.level());
         facts.layer = self.view.name().map(|rid| rid.to_string());
+        if facts.phase == Phase::Connected {
+            let refused = self.video.as_ref().and_then(|lane| lane.refused).map(name);
+            let black =
+                |codec| format!("its player does not take {codec}, the codec of the stream's pictures");
+            facts.reason = refused.map(black);
+        }
         for lane in [&self.audio, &self.video].into_iter().flatten() {
             let counts = sender.counts(lane.track);
             let track = facts.track(lane.terms.mid.clone(), None);

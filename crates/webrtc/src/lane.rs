@@ -24,6 +24,8 @@ pub(crate) struct Lane {
     pub(crate) accepted: Vec<Accepted>,
     /// What it gets.
     pub(crate) codec: Option<Codec>,
+    /// The codec of what comes, when the viewer does not take it.
+    pub(crate) refused: Option<Codec>,
     /// Payload type of redundant sound, if the viewer takes it.
     pub(crate) redundant: Option<u8>,
     /// Number of the packet before the next.
@@ -53,6 +55,7 @@ impl Lane {
             track: 0,
             accepted: Vec::new(),
             codec: None,
+            refused: None,
             redundant: None,
             sequence,
             last: None,

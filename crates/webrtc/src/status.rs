@@ -63,7 +63,7 @@ pub enum Phase {
 pub struct Facts {
     /// How far it has come.
     pub phase: Phase,
-    /// Why it ended, when it ended by a fault.
+    /// Why it ended, when it ended by a fault; why its player sees no pictures, while it lasts.
     pub reason: Option<String>,
     /// `udp 198.51.100.2:5000` of the pair in use.
     pub remote: Option<String>,
