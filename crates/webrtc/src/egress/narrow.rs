@@ -11,6 +11,7 @@ use crate::meter::{Measured, Meter, OVERHEAD};
 use crate::srtp::tests::keys;
 use dimpl::SrtpProfile;
 use headwater_hub::{Hub, Options, SessionId, SessionInfo, StreamName};
+use headwater_media::Codec;
 use program::{EACH_SECOND, Program, SOME_DISPOSABLE, sound};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -163,7 +164,8 @@ impl World {
     fn publish(&mut self, burst: Burst) {
         let bytes = burst.packets.iter().map(|packet| packet.payload.len() + OVERHEAD).sum();
         let Burst { track, layer, key, disposable, .. } = burst;
-        self.meter.add(self.now as i64, Measured { track, layer, key, disposable, bytes });
+        let now = self.now as i64;
+        self.meter.add(now, now, Measured { track, layer, key, disposable, bytes });
         self.log.push(Arc::new(burst));
     }
 
