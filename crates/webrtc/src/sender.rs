@@ -192,7 +192,9 @@ impl Sender {
         let ids = track.terms.extensions;
         // What is sent again without RTX has to be what it was to the last bit: nothing in it may change.
         let fixed = track.terms.rtx.is_none() && track.terms.resend;
-        let mid = ids.mid.filter(|_| fixed || !track.bound);
+        // Reports never tell whether the viewer knows the SSRC of what is sent again; Firefox drops it without the mid.
+        let again = track.terms.rtx == Some(header.ssrc);
+        let mid = ids.mid.filter(|_| fixed || again || !track.bound);
         let transport_id = ids.transport.filter(|_| !fixed);
         let time_id = ids.send_time.filter(|_| !fixed && transport_id.is_none());
         let time = time_id.map_or([0; 3], |_| send_time(now));

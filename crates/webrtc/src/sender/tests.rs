@@ -7,6 +7,7 @@ use crate::packetlog::Packet;
 use headwater_conf::VhostRtc;
 use headwater_hub::Action;
 use headwater_media::{Codec, Track as Kind};
+use headwater_rtp::Head;
 use std::collections::BTreeMap;
 use str0m::change::SdpAnswer;
 use str0m::format::{Codec as RtcCodec, PayloadParams};
@@ -303,6 +304,27 @@ fn what_is_sent_again_without_a_stream_of_its_own_is_the_same() {
     sender.resend(now, ssrc, &[101, 100, 99], &mut pair.batch);
     let again: Vec<Vec<u8>> = pair.batch.datagrams().map(<[u8]>::to_vec).collect();
     assert_eq!(again, [first[1].clone(), first[0].clone()]);
+}
+
+/// Firefox takes no SSRC that says nothing of itself once it has learned another one of the section.
+#[test]
+fn what_is_sent_again_says_the_mid_for_good() {
+    let mut pair = Pair::connected(&settings(true));
+    let video = burst(Kind::Video, 0, 2, pair.now);
+    pair.sender.as_mut().unwrap().tracks[1].bound = true;
+    pair.send(1, &video, 100);
+    let (now, sender) = (pair.now, pair.sender.as_mut().unwrap());
+    let terms = sender.tracks[1].terms.clone();
+    sender.resend(now, terms.ssrc, &[100], &mut pair.batch);
+    let mids: Vec<(bool, bool)> = pair.batch.datagrams().map(|bytes| said(bytes, &terms)).collect();
+    assert_eq!(mids, [(false, false), (false, false), (true, true)]);
+}
+
+/// Whether a packet is one that was sent again, and whether it says the mid.
+fn said(packet: &[u8], terms: &TrackTerms) -> (bool, bool) {
+    let head = Head::parse(packet).unwrap();
+    let mid = |extension: Extension<'_>| Some(extension.id) == terms.extensions.mid;
+    (Some(head.header.ssrc) == terms.rtx, head.extensions(packet).any(mid))
 }
 
 #[test]
