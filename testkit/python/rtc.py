@@ -2,10 +2,12 @@
 
     python3 rtc.py '{"mode": "play", "url": "http://…/rtc/v1/whep/?…", "seconds": 4, "codec": "video/VP8"}'
 
-It publishes moving pictures of 320x240 and a tone. `codec` and `sound` are the only ones offered. Seconds count from the connection on. It judges nothing.
+It publishes moving pictures of 320x240 and a tone. `codec` and `sound` are the only ones offered; with `rsa` its
+certificate is one of RSA. Seconds count from the connection on. It judges nothing.
 """
 
 import asyncio
+import datetime
 import fractions
 import json
 import math
@@ -16,12 +18,17 @@ import urllib.request
 import av
 from aiortc import (
     MediaStreamTrack,
+    RTCCertificate,
     RTCPeerConnection,
     RTCRtpReceiver,
     RTCRtpSender,
     RTCSessionDescription,
     VideoStreamTrack,
 )
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 CONNECT = 15  # seconds it may take
 RATE = 48000  # samples a second
@@ -70,6 +77,17 @@ class Tone(MediaStreamTrack):
         return frame
 
 
+def rsa_certificate():
+    """One as GStreamer makes it."""
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "peer")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    day = datetime.timedelta(days=1)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - day).not_valid_after(now + day)
+    return RTCCertificate(key, builder.sign(key, hashes.SHA256()))
+
+
 async def drain(track, seen):
     while True:
         try:
@@ -91,6 +109,8 @@ def post(url, sdp):
 
 
 async def main(wish):
+    if wish.get("rsa"):
+        RTCCertificate.generateCertificate = rsa_certificate
     seen = {"video": 0, "audio": 0, "loudest": 0, "size": None}
     pc = RTCPeerConnection()
     connected = asyncio.Event()

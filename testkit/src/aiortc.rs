@@ -20,28 +20,38 @@ pub struct Aiortc {
 impl Aiortc {
     /// Plays the stream behind a WHEP address for so many seconds. `codec`, as `video/VP8`, is the only one offered.
     pub fn play(url: &str, seconds: u64, codec: Option<&str>) -> Aiortc {
-        Aiortc::start("play", url, seconds, codec, None)
+        Aiortc::start(&json!({"mode": "play", "url": url, "seconds": seconds, "codec": codec}))
     }
 
     /// Publishes to a WHIP address.
     pub fn publish(url: &str, seconds: u64, codec: Option<&str>) -> Aiortc {
-        Aiortc::start("publish", url, seconds, codec, None)
+        Aiortc::start(&json!({"mode": "publish", "url": url, "seconds": seconds, "codec": codec}))
+    }
+
+    /// Plays as [`Aiortc::play`], under a certificate of RSA.
+    pub fn play_by_rsa(url: &str, seconds: u64) -> Aiortc {
+        Aiortc::start(&json!({"mode": "play", "url": url, "seconds": seconds, "rsa": true}))
+    }
+
+    /// Publishes as [`Aiortc::publish`], under a certificate of RSA.
+    pub fn publish_by_rsa(url: &str, seconds: u64) -> Aiortc {
+        Aiortc::start(&json!({"mode": "publish", "url": url, "seconds": seconds, "rsa": true}))
     }
 
     /// Plays as [`Aiortc::play`], with sound of one codec, as `audio/PCMU`, and pictures of any.
     pub fn play_sound(url: &str, seconds: u64, sound: &str) -> Aiortc {
-        Aiortc::start("play", url, seconds, None, Some(sound))
+        Aiortc::start(&json!({"mode": "play", "url": url, "seconds": seconds, "sound": sound}))
     }
 
     /// Publishes as [`Aiortc::publish`], with sound of one codec.
     pub fn publish_sound(url: &str, seconds: u64, sound: &str) -> Aiortc {
-        Aiortc::start("publish", url, seconds, None, Some(sound))
+        Aiortc::start(&json!({"mode": "publish", "url": url, "seconds": seconds, "sound": sound}))
     }
 
-    fn start(mode: &str, url: &str, seconds: u64, codec: Option<&str>, sound: Option<&str>) -> Aiortc {
+    fn start(wish: &Value) -> Aiortc {
         let packages = media::target().join("tools/aiortc");
         assert!(packages.exists(), "aiortc is not in {}; run `cargo xtask setup`", packages.display());
-        let wish = json!({"mode": mode, "url": url, "seconds": seconds, "codec": codec, "sound": sound});
+        let seconds = wish["seconds"].as_u64().unwrap_or_default();
         let mut command = Command::new("python3");
         command.env("PYTHONPATH", packages);
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/rtc.py")).arg(wish.to_string());

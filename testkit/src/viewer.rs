@@ -4,6 +4,7 @@ use crate::http::Request;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant, SystemTime};
 use str0m::change::SdpAnswer;
+use str0m::config::DtlsVersion;
 use str0m::format::Codec;
 use str0m::media::{Direction, KeyframeRequestKind, MediaKind, Mid};
 use str0m::net::{Protocol, Receive};
@@ -84,7 +85,9 @@ impl Viewer {
     /// Asks for it in the codecs of `codecs`.
     pub fn start_with(server: SocketAddr, path: &str, codecs: fn(RtcConfig) -> RtcConfig) -> Viewer {
         let now = Instant::now();
-        let mut rtc = codecs(Rtc::builder().set_rtp_mode(true)).build(now);
+        // Browsers offer DTLS 1.3 as well.
+        let config = Rtc::builder().set_dtls_version(DtlsVersion::Auto).set_rtp_mode(true);
+        let mut rtc = codecs(config).build(now);
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap_or_else(|err| panic!("no socket: {err}"));
         let local = socket.local_addr().unwrap_or_else(|err| panic!("no address: {err}"));
         rtc.add_local_candidate(Candidate::host(local, "udp").unwrap_or_else(|err| panic!("{local}: {err}")));

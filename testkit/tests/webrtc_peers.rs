@@ -7,9 +7,11 @@ use headwater_media::codec::{avc, hevc};
 use headwater_media::{Frame, Kind, Track};
 use headwater_rtp::{Depacketizer, Event, Format, Incoming, Packetizer, Payloads};
 use headwater_testkit::aiortc::Aiortc;
+use headwater_testkit::browser::Rtc;
 use headwater_testkit::packets::{Media, Packet};
 use headwater_testkit::rtc::{Peer, Rtp, Wish};
 use headwater_testkit::{Clip, Options, Publisher, Reader, Server, Tool, flv, free_port, wait};
+use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -23,9 +25,13 @@ const AAC: f64 = 48_000.0 / 1024.0;
 const OPUS: f64 = 50.0;
 
 fn server(vhost: &str) -> Server {
+    server_with("", vhost)
+}
+
+fn server_with(rtc_server: &str, vhost: &str) -> Server {
     let port = free_port();
-    let root =
-        format!("rtc_server {{ enabled on; listen {port}; candidate 127.0.0.1; }} srs_log_level_v2 debug;");
+    let rtc_server = format!("rtc_server {{ enabled on; listen {port}; candidate 127.0.0.1; {rtc_server} }}");
+    let root = format!("{rtc_server} srs_log_level_v2 debug;");
     let vhost = format!("rtc {{ enabled on; rtmp_to_rtc on; rtc_to_rtmp on; pli_for_rtmp 1; }} {vhost}");
     Server::start(&Options { root, vhost, ..Options::default() })
 }
@@ -124,6 +130,27 @@ fn aiortc_publishes_and_plays() {
         assert!(sent["videoPackets"].as_u64().unwrap() > 100, "{sent:#}");
         server.wait_until_unpublished(stream);
     }
+}
+
+/// Peers on OpenSSL often have certificates of RSA.
+#[test]
+fn peers_may_have_certificates_of_rsa() {
+    let server = server("");
+    let publisher = Aiortc::publish_by_rsa(&url(&server, &whip("s")), 10);
+    server.wait_until_published("s");
+    let seen = Aiortc::play_by_rsa(&url(&server, &whep("s")), 3).finish();
+    assert!(seen["video"].as_u64().unwrap() >= 45, "{seen:#}");
+    assert!(publisher.finish()["videoPackets"].as_u64().unwrap() > 100);
+    server.wait_until_unpublished("s"); // by DTLS's goodbye
+}
+
+#[test]
+fn browsers_take_a_certificate_of_rsa() {
+    let server = server_with("ecdsa off;", "");
+    let _publisher = Rtc::publish(&url(&server, &whip("s")), 10, None);
+    server.wait_until_published("s");
+    let seen = Rtc::play(&url(&server, &whep("s")), 3, None).finish();
+    assert!(seen.pointer("/video/framesDecoded").and_then(Value::as_u64) > Some(30), "{seen:#}");
 }
 
 #[test]

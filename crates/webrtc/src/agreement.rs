@@ -208,7 +208,7 @@ pub(crate) mod tests {
 
     /// What is agreed on by an offer, and the answer.
     pub(crate) fn answered(offer: &str, action: Action, settings: &VhostRtc, now: Instant) -> Agreement {
-        let (certificate, credentials) = (&Certificate::generate().unwrap(), Credentials::random());
+        let (certificate, credentials) = (&Certificate::generate(true).unwrap(), Credentials::random());
         agree(offer, &Terms { action, settings, codec: None, credentials, certificate }, now).unwrap()
     }
 

@@ -1,53 +1,27 @@
 //! DTLS of one session (RFC 5764): who the peer is, and the keys of SRTP.
 //!
-//! The state machine is dimpl's. It wants the time before each change, and a complete drain after it: [`Dtls`] is the
-//! only code that touches it. It is made when the peer's first packet comes, so a session that waits costs nothing.
+//! There are two state machines, neither of which takes everybody. [`modern`] answers at once, holds little and is
+//! without RSA; [`classic`] asks for a cookie first and takes RSA as well, which peers on OpenSSL often have (GStreamer
+//! makes no other certificate). Nobody who speaks DTLS 1.3 has RSA: the peer's hello decides. A machine is made when
+//! the hello comes, so a session that waits costs nothing.
+
+mod certificate;
+mod classic;
+mod hello;
+mod modern;
+
+pub(crate) use certificate::Certificate;
 
 use crate::batch::Batch;
 use crate::keys::Keys;
 use aws_lc_rs::digest::{self, digest};
-use dimpl::{Config, DtlsCertificate, Output};
+use classic::Classic;
+use modern::Modern;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// Longest record that is sent, as every path carries it: Ethernet's 1,500 less tunnels, IPv6 and UDP.
 const MTU: usize = 1200;
-
-/// Room for a record and what it brings.
-const ROOM: usize = 2048;
-
-/// Outputs of one drain before the state machine is taken for broken; a flight is a dozen.
-const DRAIN_MAX: usize = 1000;
-
-/// The server's certificate, one for the process: peers learn its fingerprint from each answer.
-#[derive(Clone)]
-pub(crate) struct Certificate {
-    own: DtlsCertificate,
-    config: Arc<Config>,
-}
-
-impl fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Certificate").finish_non_exhaustive()
-    }
-}
-
-impl Certificate {
-    /// A new one, signed by itself, of ECDSA P-256.
-    pub(crate) fn generate() -> Result<Certificate, String> {
-        let failed = |error: &dyn fmt::Display| format!("making a certificate for DTLS failed: {error}");
-        let own = dimpl::certificate::generate_self_signed_certificate().map_err(|error| failed(&error))?;
-        // ICE has shown that the peer is where it says, which is what cookies are for.
-        let config = Config::builder().use_server_cookie(false).mtu(MTU).build();
-        Ok(Certificate { own, config: Arc::new(config.map_err(|error| failed(&error))?) })
-    }
-
-    /// For whoever writes the answer.
-    pub(crate) fn own(&self) -> &DtlsCertificate {
-        &self.own
-    }
-}
 
 /// A peer's certificate, as its offer tells it (RFC 8122 5).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,15 +83,37 @@ pub(crate) enum Progress {
     Closed,
 }
 
+/// A handshake and what comes after it. Errors are in words, and final until the handshake is through.
+trait Machine: Send {
+    /// Takes a datagram; an empty one for a client to say hello.
+    fn receive(&mut self, now: Instant, datagram: &[u8], out: &mut Batch) -> Result<Outcome, String>;
+
+    /// Tells the time.
+    fn tick(&mut self, now: Instant, out: &mut Batch) -> Result<Outcome, String>;
+
+    /// When it wants to be told the time again.
+    fn deadline(&self) -> Option<Instant>;
+
+    /// Says goodbye.
+    fn close(&mut self, out: &mut Batch);
+}
+
+/// What a machine came to.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// The peer's certificate, in DER; shown to be its own once there are keys.
+    certificate: Option<Vec<u8>>,
+    keys: Option<Keys>,
+    closed: bool,
+}
+
 /// One session's DTLS.
 pub(crate) struct Dtls {
     certificate: Certificate,
     peer: Fingerprint,
     /// Whether we are the client.
     active: bool,
-    machine: Option<Box<dimpl::Dtls>>,
-    /// When it wants to be told the time again.
-    deadline: Option<Instant>,
+    machine: Option<Box<dyn Machine>>,
     verified: bool,
     keys: Option<Keys>,
     /// The keys were handed out.
@@ -126,27 +122,19 @@ pub(crate) struct Dtls {
 
 impl fmt::Debug for Dtls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Dtls").field("machine", &self.machine).finish_non_exhaustive()
+        f.debug_struct("Dtls").field("through", &self.through).finish_non_exhaustive()
     }
 }
 
 impl Dtls {
     pub(crate) fn new(certificate: Certificate, peer: Fingerprint, active: bool) -> Dtls {
-        Dtls {
-            certificate,
-            peer,
-            active,
-            machine: None,
-            deadline: None,
-            verified: false,
-            keys: None,
-            through: false,
-        }
+        let (machine, verified, keys, through) = Default::default();
+        Dtls { certificate, peer, active, machine, verified, keys, through }
     }
 
     /// When [`Dtls::tick`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.deadline
+        self.machine.as_ref().and_then(|machine| machine.deadline())
     }
 
     /// There is a way to the peer: says hello, if that is our part and was not done yet.
@@ -154,7 +142,9 @@ impl Dtls {
         if !self.active || self.machine.is_some() {
             return Ok(Progress::None);
         }
-        self.receive(now, &[], out)
+        let outcome =
+            self.machine.insert(Box::new(Classic::new(&self.certificate, true, now))).receive(now, &[], out);
+        self.proceed(outcome?)
     }
 
     /// Takes a datagram.
@@ -164,147 +154,226 @@ impl Dtls {
         datagram: &[u8],
         out: &mut Batch,
     ) -> Result<Progress, String> {
-        let machine = self.machine.get_or_insert_with(|| {
-            let mut machine = Box::new(dimpl::Dtls::new_12(
-                self.certificate.config.clone(),
-                self.certificate.own.clone(),
-                now,
-            ));
-            machine.set_active(self.active);
-            machine
-        });
-        let taken = machine.handle_timeout(now).and_then(|()| machine.handle_packet(datagram));
-        let progress = self.drain(out)?; // whatever it made of it
-        match taken {
-            // Who is through with the handshake does not end by what somebody else may have sent.
-            Err(error) if !self.through => Err(failed(&error)),
-            _ => Ok(progress),
+        if self.machine.is_none() {
+            self.machine = self.answerer(now, datagram);
         }
+        let Some(machine) = &mut self.machine else { return Ok(Progress::None) };
+        match machine.receive(now, datagram, out) {
+            Ok(outcome) => self.proceed(outcome),
+            // Who is through with the handshake does not end by what somebody else may have sent.
+            Err(_) if self.through => Ok(Progress::None),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    /// Who answers a peer's first datagram; nobody, unless it is a hello.
+    fn answerer(&self, now: Instant, datagram: &[u8]) -> Option<Box<dyn Machine>> {
+        if self.active {
+            return None; // the first word is ours
+        }
+        let modern = hello::is_modern(datagram)?;
+        Some(match Modern::new(&self.certificate, now).filter(|_| modern) {
+            Some(machine) => Box::new(machine),
+            None => Box::new(Classic::new(&self.certificate, false, now)),
+        })
     }
 
     /// Tells the time.
     pub(crate) fn tick(&mut self, now: Instant, out: &mut Batch) -> Result<Progress, String> {
         let Some(machine) = &mut self.machine else { return Ok(Progress::None) };
-        machine.handle_timeout(now).map_err(|error| failed(&error))?;
-        self.drain(out)
+        let outcome = machine.tick(now, out)?;
+        self.proceed(outcome)
     }
 
     /// Says goodbye.
     pub(crate) fn close(&mut self, out: &mut Batch) {
-        if let Some(machine) = &mut self.machine
-            && machine.close().is_ok()
-        {
-            self.drain(out).ok(); // it is over either way
-        }
+        self.machine.iter_mut().for_each(|machine| machine.close(out));
     }
 
-    fn drain(&mut self, out: &mut Batch) -> Result<Progress, String> {
-        let Some(machine) = &mut self.machine else { return Ok(Progress::None) };
-        let mut progress = Progress::None;
-        let mut room = [0; ROOM];
-        for _ in 0..DRAIN_MAX {
-            match machine.poll_output(&mut room) {
-                Output::Timeout(deadline) => {
-                    self.deadline = Some(deadline);
-                    return Ok(progress);
-                }
-                Output::Packet(packet) => out.push(packet),
-                Output::PeerCert(certificate) if self.peer.is_of(certificate) => self.verified = true,
-                Output::PeerCert(_) => {
-                    return Err(
-                        "the peer's DTLS certificate is not the one whose fingerprint its offer told: the \
-                                offer was changed on its way, or somebody else answers at the peer's address"
-                            .to_owned(),
-                    );
-                }
-                Output::KeyingMaterial(material, profile) => {
-                    self.keys = Some(Keys { profile, material, active: self.active });
-                }
-                Output::Connected => {}
-                Output::CloseNotify => progress = Progress::Closed,
-                Output::ApplicationData(_) => {} // there are no data channels here
-                other => return Err(format!("the DTLS state machine came to {other:?}")),
+    /// Hands out keys once the peer has shown the certificate that its offer told of.
+    fn proceed(&mut self, outcome: Outcome) -> Result<Progress, String> {
+        let Outcome { certificate, keys, closed } = outcome;
+        if let Some(certificate) = certificate {
+            if !self.peer.is_of(&certificate) {
+                return Err(
+                    "the peer's DTLS certificate is not the one whose fingerprint its offer told: the \
+                            offer was changed on its way, or somebody else answers at the peer's address"
+                        .to_owned(),
+                );
             }
-            if self.verified
-                && let Some(keys) = self.keys.take()
-            {
+            self.verified = true;
+        }
+        self.keys = keys.or_else(|| self.keys.take());
+        match self.keys.take_if(|_| self.verified) {
+            Some(keys) => {
                 self.through = true;
-                progress = Progress::Connected(keys);
+                Ok(Progress::Connected(keys))
             }
+            None if closed => Ok(Progress::Closed),
+            None => Ok(Progress::None),
         }
-        Err("the DTLS state machine does not come to rest".to_owned())
     }
-}
-
-fn failed(error: &dimpl::Error) -> String {
-    format!("the DTLS handshake failed: {error}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
 
-    /// Two sides until both have keys; what either says.
-    fn shake(client: &mut Dtls, server: &mut Dtls) -> Result<(Keys, Keys), String> {
+    static ECDSA: LazyLock<Certificate> = LazyLock::new(|| Certificate::generate(true).unwrap());
+    static RSA: LazyLock<Certificate> = LazyLock::new(|| Certificate::generate(false).unwrap());
+
+    fn fingerprint(certificate: &Certificate) -> Fingerprint {
+        let digest = digest(&digest::SHA256, &certificate.own().certificate);
+        Fingerprint { hash: Hash::Sha256, digest: digest.as_ref().into() }
+    }
+
+    fn taken(out: &mut Batch) -> Vec<Vec<u8>> {
+        let datagrams = out.datagrams().map(<[u8]>::to_vec).collect();
+        out.clear();
+        datagrams
+    }
+
+    /// A client and a server; what `spoil` makes of what they send.
+    fn shake(
+        client: &mut Dtls,
+        server: &mut Dtls,
+        mut spoil: impl FnMut(&mut Vec<u8>),
+    ) -> Result<(Keys, Keys), String> {
         let (now, mut out) = (Instant::now(), Batch::default());
-        let (mut one, mut other) = (None, None);
+        let (mut ours, mut theirs) = (None, None);
         client.begin(now, &mut out)?;
         for turn in 0..20 {
-            let sent: Vec<Vec<u8>> = out.datagrams().map(<[u8]>::to_vec).collect();
-            out.clear();
             let (side, keys) =
-                if turn % 2 == 0 { (&mut *server, &mut other) } else { (&mut *client, &mut one) };
-            for datagram in sent {
+                if turn % 2 == 0 { (&mut *server, &mut theirs) } else { (&mut *client, &mut ours) };
+            for mut datagram in taken(&mut out) {
+                spoil(&mut datagram);
                 if let Progress::Connected(new) = side.receive(now, &datagram, &mut out)? {
                     *keys = Some(new);
                 }
             }
-            match (one.take(), other.take()) {
-                (Some(one), Some(other)) => return Ok((one, other)),
-                (first, second) => (one, other) = (first, second),
+            match (ours.take(), theirs.take()) {
+                (Some(ours), Some(theirs)) => return Ok((ours, theirs)),
+                (first, second) => (ours, theirs) = (first, second),
             }
         }
         Err("it takes too long".into())
     }
 
-    fn fingerprint(certificate: &Certificate) -> Fingerprint {
-        let digest = digest(&digest::SHA256, &certificate.own.certificate);
-        Fingerprint { hash: Hash::Sha256, digest: digest.as_ref().into() }
+    fn sides(ours: &Certificate, theirs: &Certificate) -> (Dtls, Dtls) {
+        let client = Dtls::new(ours.clone(), fingerprint(theirs), true);
+        (client, Dtls::new(theirs.clone(), fingerprint(ours), false))
     }
 
     #[test]
-    fn both_sides_have_the_same_keys() {
-        let (one, other) = (Certificate::generate().unwrap(), Certificate::generate().unwrap());
-        let mut client = Dtls::new(one.clone(), fingerprint(&other), true);
-        let mut server = Dtls::new(other, fingerprint(&one), false);
-        let (ours, theirs) = shake(&mut client, &mut server).unwrap();
-        assert_eq!((ours.profile, &*ours.material), (theirs.profile, &*theirs.material));
-        assert!(ours.active && !theirs.active);
-        let (now, mut out) = (Instant::now(), Batch::default());
-        client.close(&mut out);
-        let goodbye: Vec<Vec<u8>> = out.datagrams().map(<[u8]>::to_vec).collect();
-        assert!(!goodbye.is_empty());
-        let heard = goodbye.iter().map(|datagram| server.receive(now, datagram, &mut Batch::default()));
-        assert!(heard.into_iter().any(|progress| matches!(progress, Ok(Progress::Closed))));
+    fn both_sides_have_the_same_keys_under_any_certificates() {
+        for (ours, theirs) in [(&ECDSA, &ECDSA), (&RSA, &ECDSA), (&ECDSA, &RSA), (&RSA, &RSA)] {
+            let (mut client, mut server) = sides(ours, theirs);
+            let (ours, theirs) = shake(&mut client, &mut server, |_| {}).unwrap();
+            assert_eq!((ours.profile, &*ours.material), (theirs.profile, &*theirs.material));
+            assert_eq!(ours.profile, dimpl::SrtpProfile::AEAD_AES_256_GCM);
+            assert!(ours.active && !theirs.active);
+            let (now, mut out) = (Instant::now(), Batch::default());
+            client.close(&mut out);
+            let goodbye = taken(&mut out);
+            assert!(!goodbye.is_empty());
+            let heard = goodbye.iter().map(|datagram| server.receive(now, datagram, &mut out));
+            assert!(heard.into_iter().any(|progress| matches!(progress, Ok(Progress::Closed))));
+        }
+    }
+
+    /// A browser of today: it speaks DTLS 1.3 as well.
+    #[test]
+    fn who_speaks_1_3_is_answered_at_once() {
+        let (config, certificate) = (ECDSA.modern.clone().unwrap(), ECDSA.own().clone());
+        let (now, mut out, mut room) = (Instant::now(), Batch::default(), [0; 2048]);
+        let mut browser = dimpl::Dtls::new_auto(config, certificate, now);
+        browser.set_active(true);
+        let mut server = Dtls::new(ECDSA.clone(), fingerprint(&ECDSA), false);
+        let (mut ours, mut theirs) = (None, None);
+        for turn in 0..3 {
+            browser.handle_timeout(now).unwrap();
+            loop {
+                match browser.poll_output(&mut room) {
+                    dimpl::Output::Packet(packet) => {
+                        if let Progress::Connected(keys) = server.receive(now, packet, &mut out).unwrap() {
+                            ours = Some(keys);
+                        }
+                    }
+                    dimpl::Output::KeyingMaterial(material, _) => theirs = Some(material),
+                    dimpl::Output::Timeout(_) => break,
+                    _ => {}
+                }
+            }
+            let answers = taken(&mut out);
+            // A server's hello is of type 2, a wish for a cookie of type 3.
+            assert!(turn > 0 || answers[0][13] == 2, "no cookie is asked for");
+            answers.iter().for_each(|answer| browser.handle_packet(answer).unwrap());
+        }
+        assert_eq!(&*ours.unwrap().material, &*theirs.unwrap());
     }
 
     #[test]
     fn somebody_else_gets_no_keys() {
-        let (one, other) = (Certificate::generate().unwrap(), Certificate::generate().unwrap());
-        let mut client = Dtls::new(one, fingerprint(&other), true);
-        let mut server = Dtls::new(other.clone(), fingerprint(&other), false);
-        assert!(shake(&mut client, &mut server).unwrap_err().contains("fingerprint"));
+        for certificate in [&*ECDSA, &*RSA] {
+            let (mut client, _) = sides(certificate, &ECDSA);
+            let mut server =
+                Dtls::new(ECDSA.clone(), fingerprint(&Certificate::generate(true).unwrap()), false);
+            assert!(shake(&mut client, &mut server, |_| {}).unwrap_err().contains("fingerprint"));
+        }
     }
 
     #[test]
     fn what_is_no_handshake_does_no_harm() {
-        let certificate = Certificate::generate().unwrap();
-        let mut dtls = Dtls::new(certificate.clone(), fingerprint(&certificate), false);
+        let (_, mut dtls) = sides(&ECDSA, &ECDSA);
         let (now, mut out) = (Instant::now(), Batch::default());
         for bytes in [&[22][..], &[22; 13], &[20; 100], &[63; 2000]] {
             dtls.receive(now, bytes, &mut out).ok();
         }
         assert!(out.is_empty(), "nothing is answered");
+    }
+
+    #[test]
+    fn a_session_has_so_many_datagrams_and_no_more() {
+        let (mut client, mut server) = sides(&RSA, &ECDSA);
+        let (now, mut out) = (Instant::now(), Batch::default());
+        client.begin(now, &mut out).unwrap();
+        let hello = taken(&mut out).remove(0);
+        let mut future = hello.clone();
+        future[4] = 1; // an epoch that may come: such records are kept
+        server.receive(now, &hello, &mut out).unwrap();
+        let counted = allocation_counter::measure(|| {
+            for n in 0..10_000_u32 {
+                future[7..11].copy_from_slice(&n.to_be_bytes());
+                server.receive(now, &future, &mut out).ok();
+            }
+        });
+        assert!(counted.bytes_max < 200_000, "{counted:?}");
+        shake(&mut client, &mut server, |_| {}).unwrap_err();
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        /// Neither side breaks by a handshake that is not what it should be.
+        #[test]
+        fn spoilt_handshakes_end_in_words(
+            which in 0usize..12, at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>(),
+        ) {
+            let (mut client, mut server) = sides(&ECDSA, &ECDSA);
+            let mut count = 0;
+            let shaken = shake(&mut client, &mut server, |datagram| {
+                if count == which {
+                    let at = at.index(datagram.len());
+                    datagram[at] = byte;
+                    datagram.truncate(if cut { at } else { datagram.len() });
+                }
+                count += 1;
+            });
+            let said = shaken.err().unwrap_or_default();
+            prop_assert!(!said.contains("broke"), "{said}");
+        }
     }
 
     #[test]

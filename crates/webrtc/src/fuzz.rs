@@ -22,7 +22,7 @@ static USUAL: LazyLock<VhostRtc> = LazyLock::new(|| {
     conf.vhost(DEFAULT_VHOST).map_or_else(|| unreachable!("every configuration has it"), |v| v.rtc.clone())
 });
 
-static CERTIFICATE: LazyLock<Result<Certificate, String>> = LazyLock::new(Certificate::generate);
+static CERTIFICATE: LazyLock<Result<Certificate, String>> = LazyLock::new(|| Certificate::generate(true));
 
 /// An offer, up to the answer. Its first byte chooses the side and what is turned off.
 ///

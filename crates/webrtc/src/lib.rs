@@ -183,11 +183,6 @@ impl WebRtc {
     /// Says which settings cannot have their way.
     fn warn(&self) {
         let conf = &self.conf.rtc_server;
-        if !conf.ecdsa {
-            tracing::warn!(
-                "rtc_server.ecdsa is off, but there are no RSA certificates for DTLS; it stays ECDSA"
-            );
-        }
         if !conf.encrypt {
             tracing::warn!("rtc_server.encrypt is off, but WebRTC media are always encrypted (RFC 8827 6.5)");
         }

@@ -231,7 +231,8 @@ impl WebRtc {
     /// Made when the first offer comes, for servers that nobody ever asks.
     fn certificate(&self) -> Result<&Certificate, Refused> {
         let refused = |reason: &String| Refused::Denied { code: code::OFFER, reason: reason.clone() };
-        self.certificate.get_or_init(Certificate::generate).as_ref().map_err(refused)
+        let ecdsa = self.conf.rtc_server.ecdsa;
+        self.certificate.get_or_init(|| Certificate::generate(ecdsa)).as_ref().map_err(refused)
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 use str0m::change::SdpAnswer;
-use str0m::config::DtlsCert;
+use str0m::config::{DtlsCert, DtlsVersion};
 use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::{Candidate, Rtc, RtcConfig};
@@ -103,7 +103,9 @@ fn bind(server: SocketAddr) -> io::Result<UdpSocket> {
 }
 
 fn rtc(socket: &UdpSocket) -> Result<Rtc, CallError> {
-    let config = RtcConfig::new().set_rtp_mode(true).set_stats_interval(Some(STATS));
+    // Browsers offer DTLS 1.3 as well.
+    let config = RtcConfig::new().set_dtls_version(DtlsVersion::Auto);
+    let config = config.set_rtp_mode(true).set_stats_interval(Some(STATS));
     let mut config = config.clear_codecs().enable_opus(true, false).enable_h264(true);
     if let Some(certificate) = certificate() {
         config = config.set_dtls_cert(certificate);

@@ -28,7 +28,7 @@ section! {
         resolve_api_domain: bool = UnlessOff, "on", "C", S;
         /// Also keep the unresolved name.
         keep_api_domain: bool = OnlyOn, "off", "C", S;
-        /// ECDSA DTLS certificate. There is no other: off gets a warning at start and the same certificate.
+        /// DTLS certificate of ECDSA (P-256); off for one of RSA (2,048 bits).
         ecdsa: bool = UnlessOff, "on", "R", S;
         /// SRTP on play. Media are always encrypted (RFC 8827 6.5): off gets a warning at start, and a player that
         /// asks for `encrypt=false` is refused.
