@@ -314,6 +314,19 @@ mod tests {
         assert_eq!(&*ours.unwrap().material, &*theirs.unwrap());
     }
 
+    /// What a session keeps of a handshake that is through.
+    #[test]
+    fn a_connected_peer_costs_little() {
+        let (mut client, mut server) = sides(&RSA, &ECDSA);
+        shake(&mut client, &mut server, |_| {}).unwrap(); // what is made once is made
+        let counted = allocation_counter::measure(|| {
+            let (mut client, mut server) = sides(&RSA, &ECDSA);
+            shake(&mut client, &mut server, |_| {}).unwrap();
+            std::mem::forget((client, server));
+        });
+        assert!(counted.bytes_current < 2 * 20_000, "{counted:?}");
+    }
+
     #[test]
     fn somebody_else_gets_no_keys() {
         for certificate in [&*ECDSA, &*RSA] {

@@ -116,7 +116,9 @@ impl Machine for Classic {
     }
 
     fn tick(&mut self, now: Instant, out: &mut Batch) -> Result<Outcome, String> {
-        self.with(now, out, |endpoint| endpoint.handle_timeout(PEER, now))?;
+        let done = self.with(now, out, |endpoint| endpoint.handle_timeout(PEER, now));
+        // The only reason there is: what was sent again and again had no answer.
+        done.map_err(|_| "the peer began a DTLS handshake and did not go on with it".to_owned())?;
         Ok(Outcome::default())
     }
 
