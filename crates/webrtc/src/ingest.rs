@@ -10,7 +10,7 @@ use crate::lane::{codec, name};
 use crate::layers::{Layers, Take};
 use crate::packetlog::{Burst, Packet};
 use crate::receiver::{Heard, Receiver, Section};
-use crate::source::{Ask, Finder, Own, Source, clock_rate, format};
+use crate::source::{Ask, Finder, Own, Source, clock_rate, format, shifted};
 use crate::status::Facts;
 use headwater_conf::VhostRtc;
 use headwater_hub::{Publisher, Session, Stream, Tracks};
@@ -279,8 +279,7 @@ impl Ingest {
             self.describe(source, &frame);
         }
         // The moment on the publisher's timeline, so that sound and pictures of viewers are in step.
-        let early = (arrival - time).duration();
-        let wallclock = now.checked_sub(early).unwrap_or(now);
+        let wallclock = shifted(now, time - arrival);
         if unit.kind != Kind::Config {
             self.relay(source, &unit, time, wallclock);
         }

@@ -259,12 +259,12 @@ impl Work {
     fn wallclock(&mut self, stream: &Arc<Stream>, pts: Time) -> Instant {
         let newest = || (Instant::now(), stream.origin().newest().unwrap_or(pts));
         let (base, zero) = *self.base.get_or_insert_with(newest);
-        at(base, pts - zero)
+        shifted(base, pts - zero)
     }
 }
 
 /// The moment so long after `moment`, or before it.
-fn at(moment: Instant, since: Time) -> Instant {
+pub(crate) fn shifted(moment: Instant, since: Time) -> Instant {
     match since >= Time::ZERO {
         true => moment + since.duration(),
         false => moment.checked_sub((Time::ZERO - since).duration()).unwrap_or(moment),

@@ -1,7 +1,7 @@
 //! Sound for viewers who cannot take the stream's own: converted beside it, one task for each codec that somebody
 //! needs, until the publisher leaves.
 
-use super::at;
+use super::shifted;
 use super::track::Lane;
 use crate::packetlog::{Burst, PacketLog};
 use crate::splice::Splice;
@@ -10,12 +10,9 @@ use headwater_media::{Codec, Frame, Kind, Time, Track};
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
-
-/// Sound that is older is left out: where a conversion begins, the log has what was before.
-const LATE: Duration = Duration::from_millis(500);
 
 /// Makes the stream whose sound is of a codec, as far as it can be converted.
 pub(crate) type Convert = Arc<dyn Fn(&Arc<Stream>, Codec) -> Arc<Stream> + Send + Sync>;
@@ -79,17 +76,17 @@ impl StandIns {
         self.tasks.lock().drain(..).for_each(|task| task.abort());
     }
 
-    /// Puts a frame's packets beside the stream's own.
-    fn append(&self, frame: &Frame, lane: &mut Lane) {
+    /// Puts a frame's packets beside the stream's own, unless it is of before `begin`: where the own sound was when
+    /// this began. What a conversion begins with is older, and viewers had it or came later.
+    fn append(&self, frame: &Frame, lane: &mut Lane, begin: &mut Option<Time>) {
         let Some(own) = self.own.lock().filter(|own| own.codec != frame.codec) else { return };
-        let wallclock = at(own.moment, frame.pts - own.pts);
-        if wallclock.elapsed() >= LATE {
+        let mut splice = self.place.splice.lock();
+        if !splice.is_of(own.publisher) || frame.pts < *begin.get_or_insert(own.pts) {
             return;
         }
-        if let Some(burst) = lane.burst(frame, wallclock) {
+        if let Some(burst) = lane.burst(frame, shifted(own.moment, frame.pts - own.pts)) {
             let mut burst = Burst { instead_of: Some(own.codec), ..burst };
-            let mut splice = self.place.splice.lock();
-            if splice.is_of(own.publisher) && splice.place(own.publisher, &mut burst) {
+            if splice.place(own.publisher, &mut burst) {
                 self.place.log.push(burst);
             }
         }
@@ -98,14 +95,14 @@ impl StandIns {
 
 /// Makes packets of a converted stream's sound until its publisher leaves.
 async fn make(stand_ins: Arc<StandIns>, codec: Codec, mut frames: FrameReader) {
-    let mut lane = Lane::new(codec, 0);
+    let (mut lane, mut begin) = (Lane::new(codec, 0), None);
     let is_sound = |frame: &Frame| (frame.track, frame.codec) == (Track::Audio, codec);
     'publish: loop {
         let Read::Entries(entries) = frames.next().await else { continue }; // what was skipped is silence
         for entry in entries.iter() {
             match entry {
                 Entry::Frame(frame) if is_sound(frame) && frame.kind != Kind::Config => {
-                    lane.iter_mut().for_each(|lane| stand_ins.append(frame, lane));
+                    lane.iter_mut().for_each(|lane| stand_ins.append(frame, lane, &mut begin));
                 }
                 Entry::Unpublished => break 'publish,
                 _ => {}
