@@ -198,7 +198,9 @@ fn who_knows_g711_alone_hears_every_publisher() {
     for stream in ["rtmp", "whip"] {
         server.wait_until_published(stream);
         std::thread::scope(|scope| {
-            [true, false].map(|mu_law| scope.spawn(move || assert_phone(address, stream, mu_law)));
+            for mu_law in [true, false] {
+                scope.spawn(move || assert_phone(address, stream, mu_law));
+            }
             let mut browser = viewer(&server, stream);
             browser.watch("Opus", LIMIT, |seen| seen.audio.packets.len() > 150);
             assert!(browser.audio.packets.iter().all(|packet| packet.codec == RtcCodec::Opus));
