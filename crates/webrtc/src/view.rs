@@ -43,6 +43,8 @@ pub(crate) struct View {
     looked: Option<Instant>,
     asked: Option<Instant>,
     newest: Option<Newest>,
+    /// The last key frame was left out because it was late.
+    spared: bool,
 }
 
 /// The newest picture that is known of.
@@ -58,7 +60,8 @@ impl View {
     /// Of a viewer that may have named a layer.
     pub(crate) fn new(wish: Option<Wish>) -> View {
         let (thinning, gate, choice) = (Thinning::new(wish), Gate::default(), Choice::default());
-        View { thinning, gate, choice, name: None, looked: None, asked: None, newest: None }
+        let (name, looked, asked, newest, spared) = Default::default();
+        View { thinning, gate, choice, name, looked, asked, newest, spared }
     }
 
     /// Whether it is time to look again.
@@ -100,7 +103,7 @@ impl View {
         let Burst { layer, key, disposable, .. } = *burst;
         let (before, whole) = (self.gate.layer(), self.gate.is_whole());
         let passes = self.gate.passes(self.choice, Picture { layer, key, disposable });
-        let late = passes && self.is_late(burst);
+        let late = passes && self.is_too_late(burst);
         if late {
             self.gate.shut();
         }
@@ -108,6 +111,15 @@ impl View {
             return if before == Some(layer) && whole { Pass::Yes } else { Pass::Anew };
         }
         if before == Some(layer) { Pass::LeftOut } else { Pass::No }
+    }
+
+    /// Of key frames, not two in a row are left out: a viewer who sees nothing at all never sees more.
+    fn is_too_late(&mut self, burst: &Burst) -> bool {
+        let late = self.is_late(burst) && !(burst.key && self.spared);
+        if burst.key {
+            self.spared = late;
+        }
+        late
     }
 
     fn is_late(&self, burst: &Burst) -> bool {
@@ -214,6 +226,8 @@ mod tests {
         assert_eq!(view.pass(&came(0, false)), Pass::LeftOut, "too late");
         assert_eq!(view.pass(&came(3600, false)), Pass::LeftOut, "the one that it needs was left out");
         assert_eq!(view.pass(&came(0, true)), Pass::LeftOut, "too late, though a key frame");
+        assert_eq!(view.pass(&came(1800, true)), Pass::Anew, "but not two in a row");
+        assert_eq!(view.pass(&came(3000, true)), Pass::LeftOut);
         assert_eq!(view.pass(&came(LATE, true)), Pass::Anew);
         assert_eq!(view.pass(&came(LATE + 3600, false)), Pass::Yes);
     }
