@@ -2,8 +2,9 @@
 //!
 //! There are two state machines, neither of which takes everybody. [`modern`] answers at once, holds little and is
 //! without RSA; [`classic`] asks for a cookie first and takes RSA as well, which peers on OpenSSL often have (GStreamer
-//! makes no other certificate). Nobody who speaks DTLS 1.3 has RSA: the peer's hello decides. A machine is made when
-//! the hello comes, so a session that waits costs nothing.
+//! makes no other certificate). What certificate a peer has is not known before it is asked for one, so its hello
+//! decides: who offers DTLS 1.3 is a browser, whose certificates are of ECDSA unless a page makes one of RSA, which is
+//! refused. A machine is made when the hello comes, so a session that waits costs nothing.
 
 mod certificate;
 mod classic;

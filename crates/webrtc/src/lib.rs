@@ -1,8 +1,8 @@
 //! WebRTC: WHIP in, WHEP out, on one UDP port for all workers.
 //!
-//! SDP is str0m's ([`agreement`]), DTLS is dimpl's ([`dtls`]). What is here is the socket side, ICE-lite ([`ice`]), SRTP
-//! and RTCP of viewers ([`sender`]) and publishers ([`receiver`]), the ties to the hub, and signalling over HTTP
-//! ([`router`]): WHIP (RFC 9725), WHEP (draft-ietf-wish-whep) and SRS's JSON calls.
+//! SDP is str0m's ([`agreement`]), DTLS is dimpl's and rtc-dtls's ([`dtls`]). What is here is the socket side, ICE-lite
+//! ([`ice`]), SRTP and RTCP of viewers ([`sender`]) and publishers ([`receiver`]), the ties to the hub, and signalling
+//! over HTTP ([`router`]): WHIP (RFC 9725), WHEP (draft-ietf-wish-whep) and SRS's JSON calls.
 //!
 //! A stream is made into RTP packets once ([`source`], [`packetlog`]); a viewer is a position in them with numbers and
 //! keys of its own ([`egress`]), and its packets are sealed in the buffer that the kernel gets ([`batch`]). A session
